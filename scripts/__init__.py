@@ -1,0 +1,1 @@
+"""Lints and chores of the repository; none of it is installed."""
