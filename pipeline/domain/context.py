@@ -1,0 +1,40 @@
+"""What a verdict depends on besides the evidence: the rules, the day, and what was looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.process import Process
+from pipeline.domain.support import SupportInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Whether the same thing was seen in another support. True: seen; False: looked up and not seen; None: not looked up."""
+
+    image: bool | None = None
+    card: bool | None = None
+    face: bool | None = None
+    signature: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RollAnswer:
+    """The electoral roll's answer: whether the credential is in force there."""
+
+    in_force: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All values; two equal contexts and equal evidence give equal verdicts."""
+
+    info: SupportInfo
+    policy: Process
+    calibration: Calibration
+    as_of: date
+    reuse: Reuse = Reuse()
+    roll: RollAnswer | None = None

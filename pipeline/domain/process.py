@@ -1,0 +1,60 @@
+"""A citizen-participation process as policy: which models, where, until when, and which checks `accepted` requires."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from pipeline.domain.card_model import CardModel
+from pipeline.domain.verdict import CheckName
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """The authority's word that cards of one year (and entidad, or all) stay valid longer."""
+
+    expiry_year: int
+    valid_until: date
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Policy as data. `required`: the checks that must pass for `accepted`; any other may stay not executed."""
+
+    id: str
+    version: str
+    accepted_models: frozenset[CardModel]
+    required: frozenset[CheckName]
+    states: frozenset[str] | None = None
+    """Two-digit codes of the demarcation; None is the whole country."""
+    sections: frozenset[str] | None = None
+    e_f_issued_from: int = 2016
+    """E and F are valid only if issued in or after this year (domain.md, table of models)."""
+    extensions: tuple[Extension, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def valid_until(self, expiry_year: int, state: str | None) -> date:
+        """The last day a card with this VIGENCIA is valid: 31 December of it, or the extension in force."""
+        days = [date(expiry_year, 12, 31)]
+        days += [extension.valid_until for extension in self.extensions
+                 if extension.expiry_year == expiry_year and extension.state in (None, state)]
+        return max(days)
+
+
+_ALWAYS = frozenset({
+    CheckName.DOOR, CheckName.FRONT_LOCATED, CheckName.BACK_LOCATED, CheckName.MODEL_ACCEPTED, CheckName.SAME_CARD,
+    CheckName.SIDE_QUALITY, CheckName.SMALL_QR, CheckName.MRZ_VALID, CheckName.QR_MRZ, CheckName.MRZ_FRONT, CheckName.EXPIRY,
+    CheckName.PORTRAIT_FOUND, CheckName.FACE_MATCH, CheckName.SIGNATURE_PRESENT, CheckName.PRESENTATION_FRONT,
+    CheckName.PRESENTATION_BACK,
+})
+
+DEMO_PROCESS = Process(
+    id="demo",
+    version="demo-1",
+    accepted_models=frozenset(model for model in CardModel if model.has_qr_back),
+    required=_ALWAYS,
+    titles={"es": "Proceso de demostración"},
+)
+"""Built in: models E to J, whole country, neither registry nor reuse nor device required."""
