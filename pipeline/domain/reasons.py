@@ -7,8 +7,21 @@ which says what to do next. INE's terms are those of its inconsistency catalogue
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pipeline.domain.verdict import Outcome, Subject
+
+
+class Ine(StrEnum):
+    """The entries of INE's inconsistency catalogue that a machine can speak of."""
+
+    PHOTO = "foto no válida"
+    COPY = "fotocopia de CPV"
+    SIGNATURE = "firma no válida"
+    NO_SIGNATURE = "sin firma"
+    CARD = "CPV no válida"
+    OTHER = "otras situaciones"
+    SIMULATION = "simulación"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,111 +30,87 @@ class ReasonKind:
 
     leads_to: Outcome
     message: str
-    ine: str | None = None
+    ine: Ine | None = None
 
 
-_RETAKE, _REVIEW, _REJECTED = Outcome.RETAKE, Outcome.REVIEW, Outcome.REJECTED
-_SIDE_WORDS = {Subject.FRONT: "el frente", Subject.BACK: "el reverso"}
-_AGAIN = {Subject.FRONT: "Toma de nuevo la foto del frente", Subject.BACK: "Toma de nuevo la foto del reverso"}
+def _retake(message: str, ine: Ine | None = None) -> ReasonKind:
+    return ReasonKind(Outcome.RETAKE, message, ine)
 
 
-def _side_kinds(side: Subject) -> dict[str, ReasonKind]:
+def _review(message: str, ine: Ine) -> ReasonKind:
+    return ReasonKind(Outcome.REVIEW, f"{message} Una persona revisará tu apoyo; no necesitas enviarlo otra vez.", ine)
+
+
+def _rejected(message: str, ine: Ine) -> ReasonKind:
+    return ReasonKind(Outcome.REJECTED, message, ine)
+
+
+def _of_side(side: Subject) -> dict[str, ReasonKind]:
     """The reasons that exist for either card photo."""
-    what, again = _SIDE_WORDS[side], _AGAIN[side]
-    other = _SIDE_WORDS[Subject.BACK if side is Subject.FRONT else Subject.FRONT]
-    return {
-        "unreadable_file": ReasonKind(_RETAKE, f"No pudimos abrir la foto. {again} y envíala otra vez."),
-        "no_card": ReasonKind(_RETAKE, f"No encontramos tu credencial en la foto. {again} con la credencial completa sobre una "
-                                       "superficie lisa.", "CPV no válida"),
-        "not_a_credential": ReasonKind(_RETAKE, f"Lo que aparece en la foto no parece {what} de una Credencial para Votar. {again}.",
-                                       "CPV no válida"),
-        "cut": ReasonKind(_RETAKE, f"La credencial sale cortada. {again} dejando un margen alrededor de las cuatro esquinas."),
-        "several_cards": ReasonKind(_RETAKE, f"Hay más de una tarjeta en la foto. {again} solo con tu credencial."),
-        "wrong_side": ReasonKind(_RETAKE, f"Esta foto muestra otra vez {other}. {again} mostrando {what} de tu credencial."),
-        "blurred": ReasonKind(_RETAKE, f"La foto salió borrosa. {again} sin mover el teléfono y espera a que enfoque."),
-        "glare": ReasonKind(_RETAKE, f"Un reflejo tapa los datos. {again} sin flash e inclinando un poco la credencial."),
-        "dark": ReasonKind(_RETAKE, f"La foto está muy oscura. {again} con más luz."),
-        "too_far": ReasonKind(_RETAKE, f"La credencial se ve muy pequeña. {again} acercando el teléfono."),
-        "unreadable": ReasonKind(_REVIEW, f"No pudimos leer todos los datos que lleva {what}. Una persona revisará tu apoyo; "
-                                          "no necesitas hacer nada.", "otras situaciones"),
-        "photocopy": ReasonKind(_REVIEW, f"Parece que la foto de {what} es de una fotocopia. Una persona revisará tu apoyo; usa "
-                                         "siempre tu credencial original.", "fotocopia de CPV"),
-        "screen": ReasonKind(_REVIEW, f"Parece que la foto de {what} es de una pantalla. Una persona revisará tu apoyo; usa "
-                                      "siempre tu credencial original.", "simulación"),
+    this, other = ("el frente", "el reverso") if side is Subject.FRONT else ("el reverso", "el frente")
+    again = f"Toma de nuevo la foto {'del frente' if side is Subject.FRONT else 'del reverso'}"
+    kinds = {
+        "unreadable_file": _retake(f"No pudimos abrir la foto. {again} y envíala otra vez."),
+        "no_card": _retake(f"No encontramos tu credencial en la foto. {again} con la credencial completa.", Ine.CARD),
+        "not_a_credential": _retake(f"La foto no parece mostrar {this} de una Credencial para Votar. {again}.", Ine.CARD),
+        "cut": _retake(f"La credencial sale cortada. {again} con un margen alrededor de las cuatro esquinas."),
+        "several_cards": _retake(f"Hay más de una tarjeta en la foto. {again} solo con tu credencial."),
+        "wrong_side": _retake(f"Esta foto muestra otra vez {other}. {again} mostrando {this} de tu credencial."),
+        "blurred": _retake(f"La foto salió borrosa. {again} sin mover el teléfono y espera a que enfoque."),
+        "glare": _retake(f"Un reflejo tapa los datos. {again} sin flash e inclinando un poco la credencial."),
+        "dark": _retake(f"La foto está muy oscura. {again} con más luz."),
+        "too_far": _retake(f"La credencial se ve muy pequeña. {again} acercando el teléfono."),
+        "unreadable": _review(f"No pudimos leer todos los datos que lleva {this}.", Ine.OTHER),
+        "photocopy": _review(f"La foto de {this} parece de una fotocopia; usa siempre tu credencial original.", Ine.COPY),
+        "screen": _review(f"La foto de {this} parece de una pantalla; usa siempre tu credencial original.", Ine.SIMULATION),
     }
+    return {f"{side}.{code}": kind for code, kind in kinds.items()}
 
 
 CATALOGUE: dict[str, ReasonKind] = {
-    **{f"front.{code}": kind for code, kind in _side_kinds(Subject.FRONT).items()},
-    **{f"back.{code}": kind for code, kind in _side_kinds(Subject.BACK).items()},
-    "card.model_without_qr": ReasonKind(_REJECTED, "Tu credencial es de un modelo sin códigos QR en el reverso (modelos A, B, C o D) "
-                                        "y ya no está vigente. Renuévala en un módulo del INE para poder dar tu apoyo.",
-                                        "CPV no válida"),
-    "card.model_not_accepted": ReasonKind(_REJECTED, "Este proceso no recibe credenciales de tu modelo. Consulta la convocatoria "
-                                          "del proceso.", "CPV no válida"),
-    "card.model_unknown": ReasonKind(_REVIEW, "No pudimos reconocer el modelo de tu credencial. Una persona revisará tu apoyo.",
-                                     "otras situaciones"),
-    "card.model_uncertain": ReasonKind(_REVIEW, "Tenemos dudas sobre el modelo de tu credencial. Una persona revisará tu apoyo.",
-                                       "otras situaciones"),
-    "card.model_not_as_chosen": ReasonKind(_REVIEW, "El modelo que elegiste no coincide con el de la foto. Una persona revisará tu "
-                                           "apoyo.", "otras situaciones"),
-    "card.sides_differ": ReasonKind(_REVIEW, "El frente y el reverso parecen de credenciales distintas. Una persona revisará tu "
-                                    "apoyo; usa las dos caras de la misma credencial.", "CPV no válida"),
-    "card.sides_unconfirmed": ReasonKind(_REVIEW, "No pudimos confirmar que las dos fotos son de la misma credencial. Una persona "
-                                         "revisará tu apoyo.", "otras situaciones"),
-    "qr.unreadable": ReasonKind(_REVIEW, "No pudimos leer el código QR de tu credencial. Una persona revisará tu apoyo.",
-                                "otras situaciones"),
-    "qr.foreign": ReasonKind(_REVIEW, "El código QR de la credencial no tiene el formato esperado. Una persona revisará tu apoyo.",
-                             "CPV no válida"),
-    "qr.mrz_differs": ReasonKind(_REVIEW, "El código QR y los renglones del reverso no coinciden. Una persona revisará tu apoyo.",
-                                 "CPV no válida"),
-    "mrz.unreadable": ReasonKind(_REVIEW, "No pudimos leer los renglones del reverso. Una persona revisará tu apoyo.",
-                                 "otras situaciones"),
-    "mrz.invalid": ReasonKind(_REVIEW, "Los renglones del reverso no cuadran entre sí. Una persona revisará tu apoyo.",
-                              "CPV no válida"),
-    "mrz.front_differs": ReasonKind(_REVIEW, "Los datos del frente y del reverso no coinciden. Una persona revisará tu apoyo.",
-                                    "CPV no válida"),
-    "mrz.front_unconfirmed": ReasonKind(_REVIEW, "No pudimos comparar todos los datos del frente y del reverso. Una persona revisará "
-                                        "tu apoyo.", "otras situaciones"),
-    "curp.inconsistent": ReasonKind(_REVIEW, "La CURP no coincide con otros datos de la credencial. Una persona revisará tu apoyo.",
-                                    "CPV no válida"),
-    "curp.unreadable": ReasonKind(_REVIEW, "No pudimos leer la CURP. Una persona revisará tu apoyo.", "otras situaciones"),
-    "elector_key.inconsistent": ReasonKind(_REVIEW, "La clave de elector no coincide con otros datos de la credencial. Una persona "
-                                           "revisará tu apoyo.", "CPV no válida"),
-    "elector_key.unreadable": ReasonKind(_REVIEW, "No pudimos leer la clave de elector. Una persona revisará tu apoyo.",
-                                         "otras situaciones"),
-    "support.expired": ReasonKind(_REJECTED, "Tu credencial ya no está vigente. Renuévala en un módulo del INE para poder dar tu "
-                                  "apoyo.", "CPV no válida"),
-    "support.expiry_doubtful": ReasonKind(_REVIEW, "No pudimos leer con certeza la vigencia de tu credencial. Una persona revisará "
-                                          "tu apoyo.", "otras situaciones"),
-    "support.outside_demarcation": ReasonKind(_REJECTED, "Tu credencial es de otra demarcación; este proceso solo recibe apoyos de "
-                                              "la suya.", "otras situaciones"),
-    "support.demarcation_doubtful": ReasonKind(_REVIEW, "No pudimos leer con certeza la sección de tu credencial. Una persona "
-                                               "revisará tu apoyo.", "otras situaciones"),
-    "support.processing_failed": ReasonKind(_REVIEW, "No pudimos procesar tu apoyo de forma automática. Una persona lo revisará; no "
-                                            "necesitas enviarlo otra vez.", "otras situaciones"),
-    "support.check_missing": ReasonKind(_REVIEW, "Falta una comprobación que este proceso exige. Una persona revisará tu apoyo.",
-                                        "otras situaciones"),
-    "face.no_portrait": ReasonKind(_REVIEW, "No encontramos la fotografía en tu credencial. Una persona revisará tu apoyo.",
-                                   "CPV no válida"),
-    "face.no_match": ReasonKind(_REVIEW, "La selfie y la fotografía de la credencial no parecen de la misma persona. Una persona "
-                                "revisará tu apoyo.", "foto no válida"),
-    "face.uncertain": ReasonKind(_REVIEW, "No pudimos confirmar que la selfie y la fotografía son de la misma persona. Una persona "
-                                 "revisará tu apoyo.", "foto no válida"),
-    "face.low_quality": ReasonKind(_REVIEW, "La fotografía de la credencial o la selfie no se ve con suficiente detalle. Una persona "
-                                   "revisará tu apoyo.", "foto no válida"),
-    "face.ghost_differs": ReasonKind(_REVIEW, "Las dos fotografías de la credencial no parecen de la misma persona. Una persona "
-                                     "revisará tu apoyo.", "CPV no válida"),
-    "selfie.unreadable_file": ReasonKind(_RETAKE, "No pudimos abrir tu selfie. Tómala y envíala otra vez.", "foto no válida"),
-    "selfie.no_face": ReasonKind(_RETAKE, "No vemos tu cara en la selfie. Tómala de nuevo, de frente y con buena luz.",
-                                 "foto no válida"),
-    "selfie.several_faces": ReasonKind(_RETAKE, "Hay más de una persona en la selfie. Tómala de nuevo tú solo.", "foto no válida"),
-    "signature.unreadable_file": ReasonKind(_RETAKE, "No pudimos abrir tu firma. Firma otra vez en la pantalla.", "sin firma"),
-    "signature.missing": ReasonKind(_RETAKE, "Falta tu firma. Firma en la pantalla y envía otra vez.", "sin firma"),
-    "signature.not_a_signature": ReasonKind(_RETAKE, "Lo dibujado no parece una firma. Firma otra vez en la pantalla como firmas "
-                                            "siempre.", "firma no válida"),
-    "signature.too_small": ReasonKind(_RETAKE, "Tu firma salió muy pequeña. Firma otra vez usando todo el recuadro.",
-                                      "firma no válida"),
-    "signature.cut": ReasonKind(_RETAKE, "Tu firma salió cortada. Firma otra vez dentro del recuadro.", "firma no válida"),
-    "signature.doubtful": ReasonKind(_REVIEW, "Tenemos dudas sobre tu firma. Una persona revisará tu apoyo.", "firma no válida"),
+    **_of_side(Subject.FRONT),
+    **_of_side(Subject.BACK),
+    "card.model_without_qr": _rejected(
+        "Tu credencial es de un modelo sin códigos QR en el reverso (A, B, C o D) y ya no está vigente. "
+        "Renuévala en un módulo del INE para poder dar tu apoyo.", Ine.CARD),
+    "card.model_not_accepted": _rejected(
+        "Este proceso no recibe credenciales de tu modelo. Consulta la convocatoria del proceso.", Ine.CARD),
+    "card.model_unknown": _review("No pudimos reconocer el modelo de tu credencial.", Ine.OTHER),
+    "card.model_uncertain": _review("Tenemos dudas sobre el modelo de tu credencial.", Ine.OTHER),
+    "card.model_not_as_chosen": _review("El modelo que elegiste no coincide con el de la foto.", Ine.OTHER),
+    "card.sides_differ": _review("El frente y el reverso parecen de credenciales distintas.", Ine.CARD),
+    "card.sides_unconfirmed": _review("No pudimos confirmar que las dos fotos son de la misma credencial.", Ine.OTHER),
+    "qr.unreadable": _review("No pudimos leer el código QR de tu credencial.", Ine.OTHER),
+    "qr.foreign": _review("El código QR de la credencial no tiene el formato esperado.", Ine.CARD),
+    "qr.mrz_differs": _review("El código QR y los renglones del reverso no coinciden.", Ine.CARD),
+    "mrz.unreadable": _review("No pudimos leer los renglones del reverso.", Ine.OTHER),
+    "mrz.invalid": _review("Los renglones del reverso no cuadran entre sí.", Ine.CARD),
+    "mrz.front_differs": _review("Los datos del frente y del reverso no coinciden.", Ine.CARD),
+    "mrz.front_unconfirmed": _review("No pudimos comparar todos los datos del frente y del reverso.", Ine.OTHER),
+    "curp.inconsistent": _review("La CURP no coincide con otros datos de la credencial.", Ine.CARD),
+    "curp.unreadable": _review("No pudimos leer la CURP.", Ine.OTHER),
+    "elector_key.inconsistent": _review("La clave de elector no coincide con otros datos de la credencial.", Ine.CARD),
+    "elector_key.unreadable": _review("No pudimos leer la clave de elector.", Ine.OTHER),
+    "support.expired": _rejected(
+        "Tu credencial ya no está vigente. Renuévala en un módulo del INE para poder dar tu apoyo.", Ine.CARD),
+    "support.expiry_doubtful": _review("No pudimos leer con certeza la vigencia de tu credencial.", Ine.OTHER),
+    "support.outside_demarcation": _rejected(
+        "Tu credencial es de otra demarcación; este proceso solo recibe apoyos de la suya.", Ine.OTHER),
+    "support.demarcation_doubtful": _review("No pudimos leer con certeza la sección de tu credencial.", Ine.OTHER),
+    "support.processing_failed": _review("No pudimos procesar tu apoyo de forma automática.", Ine.OTHER),
+    "support.check_missing": _review("Falta una comprobación que este proceso exige.", Ine.OTHER),
+    "face.no_portrait": _review("No encontramos la fotografía en tu credencial.", Ine.CARD),
+    "face.no_match": _review("La selfie y la fotografía de la credencial no parecen de la misma persona.", Ine.PHOTO),
+    "face.uncertain": _review("No pudimos confirmar que la selfie y la fotografía son de la misma persona.", Ine.PHOTO),
+    "face.low_quality": _review("La fotografía de la credencial o la selfie no se ve con suficiente detalle.", Ine.PHOTO),
+    "face.ghost_differs": _review("Las dos fotografías de la credencial no parecen de la misma persona.", Ine.CARD),
+    "selfie.unreadable_file": _retake("No pudimos abrir tu selfie. Tómala y envíala otra vez.", Ine.PHOTO),
+    "selfie.no_face": _retake("No vemos tu cara en la selfie. Tómala de nuevo, de frente y con buena luz.", Ine.PHOTO),
+    "selfie.several_faces": _retake("Hay más de una persona en la selfie. Tómala de nuevo sin nadie más.", Ine.PHOTO),
+    "signature.unreadable_file": _retake("No pudimos abrir tu firma. Firma otra vez en la pantalla.", Ine.NO_SIGNATURE),
+    "signature.missing": _retake("Falta tu firma. Firma en la pantalla y envía otra vez.", Ine.NO_SIGNATURE),
+    "signature.not_a_signature": _retake("Lo dibujado no parece una firma. Firma otra vez como firmas siempre.", Ine.SIGNATURE),
+    "signature.too_small": _retake("Tu firma salió muy pequeña. Firma otra vez usando todo el recuadro.", Ine.SIGNATURE),
+    "signature.cut": _retake("Tu firma salió cortada. Firma otra vez dentro del recuadro.", Ine.SIGNATURE),
+    "signature.doubtful": _review("Tenemos dudas sobre tu firma.", Ine.SIGNATURE),
 }

@@ -73,7 +73,7 @@ class CheckName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why. `code` is stable and has its sentence in `pipeline.domain.reasons.CATALOGUE`; `detail` is for developers, without personal data."""
+    """Why. `code` is stable (its kinds: `pipeline.domain.reasons`); `detail` is for developers and holds no personal datum."""
 
     code: str
     subject: Subject
