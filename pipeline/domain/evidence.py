@@ -136,11 +136,12 @@ class SideEvidence:
 
 @dataclass(frozen=True, slots=True)
 class PhotoEvidence:
-    """What became of one card photo. `shows` is None where no side could be told."""
+    """What became of one card photo. `shows` is None where no side could be told; `quality` where no card was found."""
 
     sighting: Sighting
     shows: Side | None
     side_confidence: float = 0.0
+    quality: SideQuality | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,8 @@ class FaceEvidence:
     selfie_faces: int
     similarity: float | None
     ghost_similarity: float | None
+    selfie_readable: bool = True
+    """False where the selfie's bytes do not decode or are missing."""
 
 
 class SignatureKind(StrEnum):

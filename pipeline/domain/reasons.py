@@ -22,6 +22,7 @@ class Ine(StrEnum):
     CARD = "CPV no válida"
     OTHER = "otras situaciones"
     SIMULATION = "simulación"
+    NOT_IN_FORCE = "bajas (Lista Nominal)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ CATALOGUE: dict[str, ReasonKind] = {
     "support.expired": _rejected(
         "Tu credencial ya no está vigente. Renuévala en un módulo del INE para poder dar tu apoyo.", Ine.CARD),
     "support.expiry_doubtful": _review("No pudimos leer con certeza la vigencia de tu credencial.", Ine.OTHER),
+    "support.not_in_roll": _review("Tu credencial no aparece vigente en el padrón.", Ine.NOT_IN_FORCE),
     "support.outside_demarcation": _rejected(
         "Tu credencial es de otra demarcación; este proceso solo recibe apoyos de la suya.", Ine.OTHER),
     "support.demarcation_doubtful": _review("No pudimos leer con certeza la sección de tu credencial.", Ine.OTHER),

@@ -1,0 +1,1 @@
+"""The checks: pure functions from evidence and context to one `Check` each. `pipeline.decide` lists and weighs them."""

@@ -1,0 +1,50 @@
+"""Checks for copies, screens, reuse, and for what only others can answer (the electoral roll, the device, consent)."""
+
+from __future__ import annotations
+
+from pipeline.checks.build import failed, not_executed, passed
+from pipeline.domain.context import Context
+from pipeline.domain.evidence import Evidence, SideEvidence
+from pipeline.domain.verdict import Check, CheckName, Subject
+
+
+def presentation_front(evidence: Evidence, context: Context) -> Check:
+    return _presentation(CheckName.PRESENTATION_FRONT, Subject.FRONT, evidence.card.front, context)
+
+
+def presentation_back(evidence: Evidence, context: Context) -> Check:
+    return _presentation(CheckName.PRESENTATION_BACK, Subject.BACK, evidence.card.back, context)
+
+
+def _presentation(name: CheckName, subject: Subject, side: SideEvidence | None, context: Context) -> Check:
+    """Is it the card itself, or a copy of it? Suspicion goes to a person; it never refuses."""
+    if side is None:
+        return not_executed(name)
+    scores = (("photocopy", side.presentation.photocopy), ("screen", side.presentation.screen))
+    measured = [(kind, score) for kind, score in scores if score is not None]
+    for kind, score in measured:
+        threshold = context.calibration[f"presentation.{kind}_max"]
+        if score > threshold:
+            return failed(name, f"{subject}.{kind}", subject, f"looks like a {kind}", score, threshold)
+    if not measured:
+        return not_executed(name)
+    return passed(name, measured[0][1], context.calibration[f"presentation.{measured[0][0]}_max"])
+
+
+def unbuilt(name: CheckName) -> Check:
+    """A check that this release does not perform: said as such in every result, and never counted as passed."""
+    return not_executed(name)
+
+
+def registry(_: Evidence, context: Context) -> Check:
+    """The electoral roll's word, where the process has an adapter to ask it."""
+    if context.roll is None:
+        return not_executed(CheckName.REGISTRY)
+    if context.roll.in_force:
+        return passed(CheckName.REGISTRY)
+    return failed(CheckName.REGISTRY, "support.not_in_roll", Subject.SUPPORT, context.roll.detail)
+
+
+def consent(_: Evidence, context: Context) -> Check:
+    """The notice's version came with the support."""
+    return passed(CheckName.CONSENT) if context.info.notice_version else not_executed(CheckName.CONSENT)

@@ -1,0 +1,72 @@
+"""decide(): from evidence to verdict. Pure: a table of checks, and one rule that weighs their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.checks import card, deception, person, readings
+from pipeline.domain.context import Context
+from pipeline.domain.evidence import Evidence
+from pipeline.domain.reasons import CATALOGUE
+from pipeline.domain.verdict import Check, CheckName, CheckOutcome, Outcome, Reason, Subject, Verdict, first_of_each
+
+CheckFunction = Callable[[Evidence, Context], Check]
+
+CHECKS: tuple[CheckFunction, ...] = (
+    card.door,
+    card.front_located,
+    card.back_located,
+    card.model_accepted,
+    card.model_as_chosen,
+    card.same_card,
+    card.side_quality,
+    readings.small_qr,
+    readings.large_qrs,
+    readings.pdf417,
+    readings.mrz_valid,
+    readings.qr_mrz,
+    readings.mrz_front,
+    readings.curp,
+    readings.elector_key,
+    readings.expiry,
+    readings.demarcation,
+    person.portrait_found,
+    person.face_match,
+    person.ghost_match,
+    person.signature_present,
+    deception.presentation_front,
+    deception.presentation_back,
+    deception.registry,
+    deception.consent,
+)
+NOT_PERFORMED = (
+    CheckName.PRESENTATION_SELFIE, CheckName.REUSE_IMAGE, CheckName.REUSE_CARD, CheckName.REUSE_FACE, CheckName.REUSE_SIGNATURE,
+    CheckName.DEVICE,
+)
+"""Named in the contract and not built yet: `not_executed` in every result, so that no policy can mistake them for passed."""
+
+PRECEDENCE = (Outcome.REJECTED, Outcome.RETAKE, Outcome.REVIEW)
+"""A rule that forbids comes before a picture to take again, and that before a person's time: a retake may settle the doubt."""
+
+
+def decide(evidence: Evidence, context: Context) -> Verdict:
+    """Every check, then the gravest outcome that a standing reason asks for; `accepted` where none stands."""
+    checks = tuple(check(evidence, context) for check in CHECKS) + tuple(deception.unbuilt(name) for name in NOT_PERFORMED)
+    standing = standing_reasons(checks, context)
+    for outcome in PRECEDENCE:
+        reasons = first_of_each(reason for reason in standing if CATALOGUE[reason.code].leads_to is outcome)
+        if reasons:
+            return Verdict(outcome, reasons, checks)
+    return Verdict(Outcome.ACCEPTED, (), checks)
+
+
+def standing_reasons(checks: tuple[Check, ...], context: Context) -> tuple[Reason, ...]:
+    """A failed check always counts; an uncertain or missing one only where the process requires it."""
+    reasons: list[Reason] = []
+    for check in checks:
+        required = check.name in context.policy.required
+        if check.outcome is CheckOutcome.FAILED or (check.outcome is CheckOutcome.UNCERTAIN and required):
+            reasons.extend(check.reasons)
+        elif check.outcome is CheckOutcome.NOT_EXECUTED and required:
+            reasons.append(Reason("support.check_missing", Subject.SUPPORT, f"required check {check.name} was not executed"))
+    return tuple(reasons)

@@ -1,0 +1,135 @@
+"""The JSON of a support: what `GET /v1/supports/{id}` gives an operator and `apoyo verify --jsonl` prints (the contract)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.context import Context
+from pipeline.domain.evidence import FIELD_NAMES, CardEvidence, CodeEvidence, Evidence, FieldReading, SideEvidence
+from pipeline.domain.reasons import CATALOGUE
+from pipeline.domain.support import State
+from pipeline.domain.verdict import CheckName, CheckOutcome, Outcome, Reason, Verdict
+
+Json = dict[str, Any]
+
+STATE_OF = {
+    Outcome.ACCEPTED: State.ACCEPTED,
+    Outcome.REJECTED: State.REJECTED,
+    Outcome.RETAKE: State.RETAKE_WANTED,
+    Outcome.REVIEW: State.IN_REVIEW,
+}
+_FACE_OUTCOMES = {CheckOutcome.PASSED: "match", CheckOutcome.FAILED: "no_match", CheckOutcome.UNCERTAIN: "uncertain",
+                  CheckOutcome.NOT_EXECUTED: "not_executed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What is known of a support apart from its pictures."""
+
+    id: str
+    source: str | None
+    round: int
+    received_at: datetime
+
+
+def support_resource(heading: Heading, evidence: Evidence, verdict: Verdict, context: Context) -> Json:
+    """The whole resource of a judged support. Plain JSON types only."""
+    return {
+        **heading_json(heading, STATE_OF[verdict.outcome], context.policy.id, context.as_of, context.policy.version),
+        "verdict": verdict.outcome.value,
+        "reasons": [reason_json(reason) for reason in verdict.reasons],
+        "card": _card(evidence.card),
+        "codes": [_code(code) for code in evidence.codes],
+        "mrz": None if evidence.mrz is None else {"lines": list(evidence.mrz.lines), "valid": evidence.mrz.valid,
+                                                  "confidence": round(evidence.mrz.confidence, 4), "source": evidence.mrz.source,
+                                                  "corrections": evidence.mrz.corrections},
+        "fields": {name: _field(evidence.readings[name]) for name in FIELD_NAMES if evidence.readings.get(name)},
+        "face": _face(evidence, verdict, context.calibration),
+        "signature": {"outcome": verdict.check(CheckName.SIGNATURE_PRESENT).outcome.value, **asdict(evidence.signature)},
+        "checks": [{"name": check.name.value, "outcome": check.outcome.value, "score": _round(check.score),
+                    "threshold": check.threshold} for check in verdict.checks],
+        "timings_ms": {stage: round(ms, 2) for stage, ms in evidence.timings_ms.items()},
+        "networks": dict(evidence.networks),
+    }
+
+
+def pending_resource(heading: Heading, state: State, process: str, as_of: date, policy_version: str) -> Json:
+    """The resource of a support that waits: every key there, nothing concluded."""
+    return {**heading_json(heading, state, process, as_of, policy_version), "verdict": None, "reasons": [], "card": None,
+            "codes": [], "mrz": None, "fields": {}, "face": None, "signature": None, "checks": [], "timings_ms": {},
+            "networks": {}}
+
+
+def unexamined_resource(heading: Heading, reason: Reason, process: str, as_of: date, policy_version: str) -> Json:
+    """The resource of a support that goes to a person because no attempt to examine it came to an end."""
+    return {**pending_resource(heading, State.IN_REVIEW, process, as_of, policy_version), "verdict": Outcome.REVIEW.value,
+            "reasons": [reason_json(reason)],
+            "checks": [{"name": name.value, "outcome": CheckOutcome.NOT_EXECUTED.value, "score": None, "threshold": None}
+                       for name in CheckName]}
+
+
+def heading_json(heading: Heading, state: State, process: str, as_of: date, policy_version: str) -> Json:
+    return {"id": heading.id, "source": heading.source, "status": state.value, "round": heading.round, "process": process,
+            "received_at": heading.received_at.isoformat(), "as_of": as_of.isoformat(), "policy_version": policy_version}
+
+
+def reason_json(reason: Reason) -> Json:
+    kind = CATALOGUE[reason.code]
+    return {"code": reason.code, "subject": reason.subject.value, "detail": reason.detail, "message": kind.message,
+            "ine": None if kind.ine is None else kind.ine.value}
+
+
+def _card(card: CardEvidence) -> Json:
+    return {
+        "model": None if card.model is None else card.model.value,
+        "candidates": [model.value for model in card.candidates],
+        "confidence": round(card.confidence, 4),
+        "witnesses": [{"name": one.name, "says": [model.value for model in one.says], "weight": round(one.weight, 4)}
+                      for one in card.witnesses],
+        "front": _side(card.front),
+        "back": _side(card.back),
+        "photos": {side.value: {"sighting": photo.sighting.value, "shows": None if photo.shows is None else photo.shows.value}
+                   for side, photo in card.photos.items()},
+    }
+
+
+def _side(side: SideEvidence | None) -> Json | None:
+    if side is None:
+        return None
+    quality = {name: round(value, 4) for name, value in asdict(side.quality).items()}
+    return {"corners": _points(side.corners), "capture": side.capture.value, "quality": quality,
+            "residual_mm": _round(side.residual_mm), "score": _round(side.locator_score)}
+
+
+def _code(code: CodeEvidence) -> Json:
+    return {"symbology": code.symbology.value, "role": code.role.value, "status": code.status.value, "decrypted": False,
+            "text": code.text, "sha256": code.sha256, "corners": _points(code.corners), "length": code.length,
+            "px_per_module": _round(code.px_per_module), "tries": code.tries}
+
+
+def _field(readings: tuple[FieldReading, ...]) -> Json:
+    """The surest reading speaks; what other sources read stands beside it."""
+    best = max(readings, key=lambda one: one.confidence)
+    box = None if best.box_mm is None else [round(edge, 2) for edge in best.box_mm]
+    return {"value": best.value, "confidence": round(best.confidence, 4), "source": best.source, "box_mm": box,
+            "readings": [{"value": one.value, "confidence": round(one.confidence, 4), "source": one.source} for one in readings]}
+
+
+def _face(evidence: Evidence, verdict: Verdict, calibration: Calibration) -> Json:
+    face, check = evidence.face, verdict.check(CheckName.FACE_MATCH)
+    return {"similarity": _round(face.similarity), "threshold": calibration["face.match"], "outcome": _FACE_OUTCOMES[check.outcome],
+            "ghost_similarity": _round(face.ghost_similarity), "selfie_faces": face.selfie_faces,
+            "portrait": None if face.portrait is None else asdict(face.portrait),
+            "ghost": None if face.ghost is None else asdict(face.ghost),
+            "selfie": None if face.selfie is None else asdict(face.selfie)}
+
+
+def _points(corners: tuple[tuple[float, float], ...]) -> list[list[float]]:
+    return [[round(x, 2), round(y, 2)] for x, y in corners]
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
