@@ -120,8 +120,9 @@ def _field(readings: tuple[FieldReading, ...]) -> Json:
 
 def _face(evidence: Evidence, verdict: Verdict, calibration: Calibration) -> Json:
     face, check = evidence.face, verdict.check(CheckName.FACE_MATCH)
-    return {"similarity": _round(face.similarity), "threshold": calibration["face.match"], "outcome": _FACE_OUTCOMES[check.outcome],
-            "ghost_similarity": _round(face.ghost_similarity), "selfie_faces": face.selfie_faces,
+    return {"similarity": _round(face.similarity), "threshold": calibration["face.match"],
+            "outcome": _FACE_OUTCOMES[check.outcome], "ghost_similarity": _round(face.ghost_similarity),
+            "selfie_faces": face.selfie_faces,
             "portrait": None if face.portrait is None else asdict(face.portrait),
             "ghost": None if face.ghost is None else asdict(face.ghost),
             "selfie": None if face.selfie is None else asdict(face.selfie)}

@@ -15,6 +15,7 @@ from pipeline.domain.identifiers import Malformed, plain
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ<"
 Lines = tuple[str, str, str]
+VALID_YEARS, YOUNGEST = 10, 17
 UNDETECTABLE = ("K<", "IS", "BL", "AK")
 """Pairs whose values are equal modulo 10 are beyond check digits; these are the likely ones (others in `undetectable`)."""
 
@@ -66,14 +67,17 @@ class Td1:
     def expiry_year(self) -> int:
         return 2000 + int(self.expiry[:2])
 
-    def birth_date(self, as_of: date) -> date | None:
-        """The date in the century that makes an adult of at most 117 on `as_of`; None if no such day exists."""
+    @property
+    def birth_date(self) -> date | None:
+        """The day of birth, its century told by the card's own age: issued ten years before it expires, to a person of
+        17 or more (INE issues them from 17 on, for who turns 18 before the election). None if no such day exists.
+        """
         for century in (2000, 1900):
             try:
                 birth = date(century + int(self.birth[:2]), int(self.birth[2:4]), int(self.birth[4:6]))
             except ValueError:
                 continue
-            if birth <= as_of and as_of.year - birth.year >= 16:
+            if birth.year + VALID_YEARS + YOUNGEST <= self.expiry_year:
                 return birth
         return None
 

@@ -1,0 +1,135 @@
+"""examine(): the job. From the bytes of four pictures to all that can be seen in them. Pure: no clock, no store, no policy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.capture import Capture, Part
+from pipeline.domain.card_model import Side
+from pipeline.domain.evidence import CardEvidence, Evidence, PhotoEvidence, SideEvidence, Sighting
+from pipeline.errors import BadPicture
+from pipeline.networks.api import Image, Networks
+from pipeline.stages.decode import Photo, decode
+from pipeline.stages.fingerprint import fingerprints
+from pipeline.stages.geometry import Quad, rotate_corners
+from pipeline.stages.identify_model import identify_model
+from pipeline.stages.locate import locate
+from pipeline.stages.match_face import match_faces
+from pipeline.stages.presentation import measure_presentation
+from pipeline.stages.quality import measure_quality
+from pipeline.stages.read_codes import CardCode
+from pipeline.stages.read_front import read_front
+from pipeline.stages.read_mrz import read_mrz
+from pipeline.stages.readings import all_readings, as_corners, codes_evidence
+from pipeline.stages.rectify import px_per_mm, rectify
+from pipeline.stages.signature import examine_signature
+from pipeline.stages.survey_side import survey_side
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSide:
+    """One side of the card, rectified and upright, and the photo it was found in. `quad` in pixels of the photo's view."""
+
+    evidence: SideEvidence
+    photo: Photo
+    quad: Quad
+    image: Image
+    codes: tuple[CardCode, ...]
+
+
+def examine(capture: Capture, networks: Networks, calibration: Calibration) -> Evidence:
+    """All that can be seen in one support. A picture that cannot be used is evidence too: nothing here raises for it."""
+    watch = Stopwatch()
+    photos, front, back = find_sides(capture, networks, calibration, watch)
+
+    with watch.stage("text"):
+        text = read_front(front.image, networks, calibration) if front else None
+    with watch.stage("mrz"):
+        mrz = read_mrz(back.image, networks, calibration) if back else None
+    with watch.stage("decode"):
+        selfie, drawing = open_picture(capture.selfie), open_picture(capture.signature)
+    with watch.stage("faces"):
+        faces = match_faces(front.image if front else None, front.evidence.quality.px_per_mm if front else 0.0,
+                            selfie, networks, calibration)
+    with watch.stage("signature"):
+        signature = examine_signature(drawing.view if drawing else None, capture.info.strokes, calibration)
+    with watch.stage("model"):
+        codes = codes_evidence(back.codes, back.quad, back.photo.scale) if back else ()
+        readings = all_readings(text.readings if text else {}, mrz, codes)
+        model = identify_model(text, mrz, codes, has_back=back is not None)
+    with watch.stage("fingerprints"):
+        prints = fingerprints(capture, front.image if front else None, back.image if back else None,
+                              selfie.view if selfie else None, drawing.view if drawing else None, faces.embedding, readings)
+
+    card = CardEvidence(model.model, model.candidates, model.confidence, model.witnesses,
+                        front.evidence if front else None, back.evidence if back else None, photos)
+    face = replace(faces.evidence, selfie_readable=selfie is not None)
+    return Evidence(card, codes, mrz, readings, face, signature, prints, watch.ms, networks.digests())
+
+
+def find_sides(capture: Capture, networks: Networks, calibration: Calibration,
+               watch: Stopwatch) -> tuple[Mapping[Side, PhotoEvidence], FoundSide | None, FoundSide | None]:
+    """What both card photos show, whichever way round they were sent; a side seen twice is taken from the photo named for it."""
+    photos: dict[Side, PhotoEvidence] = {}
+    found: dict[Side, FoundSide] = {}
+    for capture_side in (Side.FRONT, Side.BACK):
+        photos[capture_side], side = look(capture, capture_side, networks, calibration, watch)
+        if side is not None and (side.evidence.side not in found or side.evidence.side is capture_side):
+            found[side.evidence.side] = side
+    return photos, found.get(Side.FRONT), found.get(Side.BACK)
+
+
+def look(capture: Capture, capture_side: Side, networks: Networks, calibration: Calibration,
+         watch: Stopwatch) -> tuple[PhotoEvidence, FoundSide | None]:
+    """One card photo: decode, locate, rectify, and tell which side lies there and which way is up."""
+    with watch.stage("decode"):
+        photo = open_picture(capture.part(Part(capture_side)))
+    if photo is None:
+        return PhotoEvidence(Sighting.UNREADABLE, None), None
+    with watch.stage("locate"):
+        located = locate(photo.view, networks, calibration)
+    if located.quad is None or located.sighting is not Sighting.FOUND:
+        return PhotoEvidence(located.sighting, None), None
+    with watch.stage("rectify"):
+        lying = rectify(photo.view, located.quad)
+    with watch.stage("side_and_codes"):
+        survey = survey_side(lying, networks, calibration, capture_side)
+    quad = rotate_corners(located.quad, 2) if survey.half_turn else located.quad
+    with watch.stage("quality"):
+        quality = measure_quality(survey.upright, px_per_mm(quad, photo.scale))
+    seen = PhotoEvidence(Sighting.FOUND, survey.side, survey.confidence, quality)
+    if survey.side is None:
+        return seen, None
+    with watch.stage("presentation"):
+        presentation = measure_presentation(survey.upright, photo.view, quad, calibration)
+    evidence = SideEvidence(survey.side, capture_side, as_corners(quad * photo.scale), located.score, None, quality, presentation)
+    return seen, FoundSide(evidence, photo, quad, survey.upright, survey.codes)
+
+
+def open_picture(data: bytes | None) -> Photo | None:
+    """Decoded, or None where the part is missing or its bytes are no picture: `decide` asks for it again."""
+    if data is None:
+        return None
+    try:
+        return decode(data)
+    except BadPicture:
+        return None
+
+
+class Stopwatch:
+    """Adds up wall time by stage, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.ms[name] = self.ms.get(name, 0.0) + (time.perf_counter() - start) * 1000
