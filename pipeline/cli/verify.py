@@ -1,0 +1,126 @@
+"""`apoyo verify DIR…`: the same `examine` and `decide` as the service, in one process, without a server."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.domain.capture import Capture, Part
+from pipeline.domain.process import DEMO_PROCESS, Process
+from pipeline.domain.support import SupportInfo
+from pipeline.errors import ApoyoError, BadInput, NotFound
+
+if TYPE_CHECKING:
+    from pipeline.domain.calibration import Calibration
+    from pipeline.networks.api import Networks
+
+VERDICT_STYLES = {"accepted": "green", "retake": "yellow", "review": "cyan", "rejected": "red"}
+
+
+def verify(
+    dirs: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders with front.*, back.*, selfie.*, signature.*")],
+    process: Annotated[str, typer.Option(help="The process whose policy judges.")] = DEMO_PROCESS.id,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Judge vigencia as of this day (default: support.json's, "
+                                                                   "else today in Mexico City).")] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line instead of the table.")] = False,
+    overlays: Annotated[Path | None, typer.Option(metavar="OUT", help="Draw what was seen into this folder.")] = None,
+) -> None:
+    """Verify supports that lie in folders. Exit code 0 whatever the verdicts; 2 for unusable arguments."""
+    policy = known_process(process)
+    day = parse_day(as_of)
+    missing = [str(folder) for folder in dirs if not folder.is_dir()]
+    if missing:
+        raise BadInput(f"no such folder: {missing[0]}; give folders that hold front.*, back.*, selfie.* and signature.*")
+    from models.registry import load_calibration
+    from pipeline.wiring import local_networks
+
+    networks, calibration = local_networks(), load_calibration()
+    rows = []
+    for folder in dirs:
+        result = judge_folder(folder, policy, day, networks, calibration, overlays)
+        if jsonl:
+            typer.echo(json.dumps(result, ensure_ascii=False))
+        else:
+            rows.append(result)
+    if rows:
+        print_table(rows)
+
+
+def judge_folder(folder: Path, policy: Process, day: date | None, networks: Networks, calibration: Calibration,
+                 overlays: Path | None) -> dict[str, Any]:
+    """The resource of one folder; a fault of this support becomes its `error` and stops no other."""
+    from pipeline.clock import today_in_mexico
+    from pipeline.decide import decide
+    from pipeline.domain.context import Context
+    from pipeline.result import Heading, support_resource
+    from pipeline.verify import examine
+
+    try:
+        capture = read_folder(folder)
+        evidence = examine(capture, networks, calibration)
+        context = Context(capture.info, policy, calibration, day or capture.info.as_of or today_in_mexico())
+        verdict = decide(evidence, context)
+        heading = Heading(str(uuid.uuid5(uuid.NAMESPACE_URL, folder.resolve().as_uri())), str(folder), 1, datetime.now(UTC))
+        if overlays is not None:
+            from pipeline.cli.overlay import draw_overlays
+
+            draw_overlays(capture, evidence, verdict, overlays / folder.name)
+        return support_resource(heading, evidence, verdict, context)
+    except ApoyoError as error:
+        return {"source": str(folder), "error": {"code": error.code, "detail": error.detail}}
+
+
+def read_folder(folder: Path) -> Capture:
+    """The four parts and the support's words. A missing picture is None; a broken support.json is an error."""
+    info = SupportInfo()
+    words = folder / "support.json"
+    if words.is_file():
+        info = SupportInfo.parse(words.read_bytes())
+    return Capture(*(_part(folder, part) for part in Part), info)
+
+
+def _part(folder: Path, part: Part) -> bytes | None:
+    found = sorted(path for path in folder.glob(f"{part}.*") if path.is_file())
+    return found[0].read_bytes() if found else None
+
+
+def known_process(name: str) -> Process:
+    """Only the built-in process is known without a server."""
+    if name != DEMO_PROCESS.id:
+        raise NotFound(f"no process {name!r}: without a server only {DEMO_PROCESS.id!r} is known")
+    return DEMO_PROCESS
+
+
+def parse_day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput("--as-of wants a date as 2026-11-24") from error
+
+
+def print_table(results: list[dict[str, Any]]) -> None:
+    """For people: one row a support."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="apoyo verify")
+    for column in ("apoyo", "modelo", "veredicto", "razones", "ms"):
+        table.add_column(column, overflow="fold")
+    for result in results:
+        name = Path(result["source"]).name
+        if "error" in result:
+            table.add_row(name, "", "[red]error[/]", f"{result['error']['code']}: {result['error']['detail']}", "")
+            continue
+        style = VERDICT_STYLES[result["verdict"]]
+        reasons = "\n".join(reason["message"] for reason in result["reasons"])
+        total = sum(result["timings_ms"].values())
+        candidates = "/".join(result["card"]["candidates"]) or "–"
+        table.add_row(name, candidates, f"[{style}]{result['verdict']}[/]", reasons, f"{total:.0f}")
+    Console().print(table)
