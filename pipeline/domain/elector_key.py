@@ -9,7 +9,8 @@ from datetime import date
 from pipeline.domain.identifiers import CURP_STATES, Malformed, first_letter, inner_consonant, significant
 
 _SHAPE = re.compile(
-    r"(?:[A-Z][B-DF-HJ-NP-TV-Z]){3}\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|[12]\d|3[0-2]|87|88)[HM]\d{3}"
+    r"(?:[A-Z][B-DF-HJ-NP-TV-Z]){3}\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|[12]\d|3[0-2]|87|88)[HM]\d{3}",
+    re.ASCII,
 )
 """First letter and first inner consonant of each name, birth, state of birth, sex, three digits whose rule is not public."""
 

@@ -87,9 +87,9 @@ class Td1:
         return not self.lines[2].endswith("<")
 
 
-_LINE1 = re.compile(r"IDMEX\d{9}\d<<\d{4}\d{9}")
-_LINE2 = re.compile(r"\d{6}\d[HMX<]\d{6}\dMEX<\d{2}<<\d{5}<\d")
-_LINE3 = re.compile(r"[A-Z<]{30}")
+_LINE1 = re.compile(r"IDMEX\d{9}\d<<\d{4}\d{9}", re.ASCII)
+_LINE2 = re.compile(r"\d{6}\d[HMX<]\d{6}\dMEX<\d{2}<<\d{5}<\d", re.ASCII)
+_LINE3 = re.compile(r"[A-Z<]{30}", re.ASCII)
 
 
 def check_results(lines: Lines) -> tuple[bool, bool, bool, bool]:

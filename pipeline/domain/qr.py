@@ -9,8 +9,8 @@ from datetime import date
 from pipeline.domain.identifiers import Malformed
 
 MAX_LENGTH = 128
-_LONG = re.compile(r"https?://qr\.ine\.mx/(\d{4})(\d{9})(\d{2})(\d{9})/(\d{4})(\d{2})(\d{2})/([A-Z])/(\d{1,12})")
-_SHORT = re.compile(r"https?://qr\.ine\.mx/(\d{4,12})")
+_LONG = re.compile(r"https?://qr\.ine\.mx/(\d{4})(\d{9})(\d{2})(\d{9})/(\d{4})(\d{2})(\d{2})/([A-Z])/(\d{1,12})", re.ASCII)
+_SHORT = re.compile(r"https?://qr\.ine\.mx/(\d{4,12})", re.ASCII)
 
 LARGE_LENGTH = 858
 """Bytes of a large QR: what version 20-L holds (97 x 97 modules)."""
