@@ -61,12 +61,14 @@ def decide(evidence: Evidence, context: Context) -> Verdict:
 
 
 def standing_reasons(checks: tuple[Check, ...], context: Context) -> tuple[Reason, ...]:
-    """A failed check always counts; an uncertain or missing one only where the process requires it."""
-    reasons: list[Reason] = []
-    for check in checks:
-        required = check.name in context.policy.required
-        if check.outcome is CheckOutcome.FAILED or (check.outcome is CheckOutcome.UNCERTAIN and required):
-            reasons.extend(check.reasons)
-        elif check.outcome is CheckOutcome.NOT_EXECUTED and required:
-            reasons.append(Reason("support.check_missing", Subject.SUPPORT, f"required check {check.name} was not executed"))
-    return tuple(reasons)
+    """A failed check always counts; an uncertain one only where the process requires it.
+
+    A required check that was not executed keeps a support from being accepted; it is named where nothing else says why.
+    """
+    required = [check for check in checks if check.name in context.policy.required]
+    standing = [check for check in checks if check.outcome is CheckOutcome.FAILED]
+    standing += [check for check in required if check.outcome is CheckOutcome.UNCERTAIN]
+    reasons = tuple(reason for check in standing for reason in check.reasons)
+    missing = tuple(Reason("support.check_missing", Subject.SUPPORT, f"required check {check.name} was not executed")
+                    for check in required if check.outcome is CheckOutcome.NOT_EXECUTED)
+    return reasons or missing

@@ -11,6 +11,7 @@ from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import CardEvidence, Evidence, PhotoEvidence, SideEvidence, Sighting
+from pipeline.domain.readings import all_readings
 from pipeline.errors import BadPicture
 from pipeline.networks.api import Image, Networks
 from pipeline.stages.decode import Photo, decode
@@ -19,12 +20,12 @@ from pipeline.stages.geometry import Quad, rotate_corners
 from pipeline.stages.identify_model import identify_model
 from pipeline.stages.locate import locate
 from pipeline.stages.match_face import match_faces
+from pipeline.stages.places import as_corners, codes_evidence
 from pipeline.stages.presentation import measure_presentation
 from pipeline.stages.quality import measure_quality
 from pipeline.stages.read_codes import CardCode
 from pipeline.stages.read_front import read_front
 from pipeline.stages.read_mrz import read_mrz
-from pipeline.stages.readings import all_readings, as_corners, codes_evidence
 from pipeline.stages.rectify import px_per_mm, rectify
 from pipeline.stages.signature import examine_signature
 from pipeline.stages.survey_side import survey_side

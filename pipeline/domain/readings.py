@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.domain.evidence import CodeEvidence, CodeRole, CodeStatus, Corners, FieldReading, MrzEvidence
+from pipeline.domain.evidence import CodeEvidence, CodeRole, CodeStatus, FieldReading, MrzEvidence
 from pipeline.domain.identifiers import Malformed
 from pipeline.domain.mrz import Td1, check_results
 from pipeline.domain.qr import SmallQr
-from pipeline.stages.geometry import Quad, card_frame, homography, transform
-from pipeline.stages.read_codes import CardCode
 
 Readings = Mapping[str, tuple[FieldReading, ...]]
 
@@ -63,23 +57,3 @@ def qr_readings(codes: tuple[CodeEvidence, ...]) -> dict[str, FieldReading]:
                       "issue_number": small.issue_number, "ocr": small.section + small.citizen_id}
             return {name: FieldReading(value, CERTAIN, "small_qr") for name, value in values.items()}
     return {}
-
-
-def codes_evidence(codes: tuple[CardCode, ...], quad: Quad, scale: float) -> tuple[CodeEvidence, ...]:
-    """Codes found on the upright rectified card, with their corners in the photo. `quad`: the card in view pixels."""
-    return tuple(
-        CodeEvidence(code.symbology, code.role, code.status, as_corners(to_photo(code.corners, quad, scale)), code.text,
-                     hashlib.sha256(code.payload).hexdigest() if code.payload else None, len(code.payload),
-                     code.px_per_module, code.tries)
-        for code in codes)
-
-
-def to_photo(points: NDArray[np.float64], quad: Quad, scale: float) -> NDArray[np.float64]:
-    """(N, 2) points in pixels of the rectified, upright card to pixels of the full-resolution photo. `quad` in view pixels."""
-    return transform(homography(card_frame(), quad), points) * scale
-
-
-def as_corners(points: NDArray[np.float64]) -> Corners:
-    """A (4, 2) array as plain numbers."""
-    a, b, c, d = ((float(x), float(y)) for x, y in points)
-    return a, b, c, d

@@ -1,0 +1,32 @@
+"""From places on the rectified card to places in the photograph."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.evidence import CodeEvidence, Corners
+from pipeline.stages.geometry import Quad, card_frame, homography, transform
+from pipeline.stages.read_codes import CardCode
+
+
+def codes_evidence(codes: tuple[CardCode, ...], quad: Quad, scale: float) -> tuple[CodeEvidence, ...]:
+    """Codes found on the upright rectified card, with their corners in the photo. `quad`: the card in view pixels."""
+    return tuple(
+        CodeEvidence(code.symbology, code.role, code.status, as_corners(to_photo(code.corners, quad, scale)), code.text,
+                     hashlib.sha256(code.payload).hexdigest() if code.payload else None, len(code.payload),
+                     code.px_per_module, code.tries)
+        for code in codes)
+
+
+def to_photo(points: NDArray[np.float64], quad: Quad, scale: float) -> NDArray[np.float64]:
+    """(N, 2) points in pixels of the rectified, upright card to pixels of the full-resolution photo. `quad` in view pixels."""
+    return transform(homography(card_frame(), quad), points) * scale
+
+
+def as_corners(points: NDArray[np.float64]) -> Corners:
+    """A (4, 2) array as plain numbers."""
+    a, b, c, d = ((float(x), float(y)) for x, y in points)
+    return a, b, c, d
