@@ -37,7 +37,6 @@ def verify(
     if missing:
         raise BadInput(f"no such folder: {missing[0]}; give folders that hold front.*, back.*, selfie.* and signature.*")
     from models.registry import load_calibration
-
     from pipeline.wiring import local_networks
 
     networks, calibration = local_networks(), load_calibration()
