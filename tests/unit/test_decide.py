@@ -89,6 +89,7 @@ def policy(**changes: Any) -> Process:
     return replace(DEMO_PROCESS, **changes)
 
 
+LAPSED = (LINES[0], "8007050M1812316MEX<02<<12345<6", LINES[2])
 foreign = code(CodeRole.FOREIGN, Symbology.QR, "https://example.org", CodeStatus.DECODED)
 ACCEPTED, RETAKE, REVIEW, REJECTED = Outcome.ACCEPTED, Outcome.RETAKE, Outcome.REVIEW, Outcome.REJECTED
 
@@ -125,8 +126,7 @@ TABLE: list[tuple[str, Change, Outcome, set[str]]] = [
     ("QR of another card", lambda _: good_support(qr=QR_TEXT.replace("583657717", "583657718").replace("5842", "5843")), REVIEW,
      {"qr.mrz_differs"}),
     ("foreign QR", lambda e: replace(e, codes=(foreign,)), REVIEW, {"qr.foreign", "back.unreadable"}),
-    ("expired",
-     lambda _: good_support(front_readings(expiry_year="2018"), (LINES[0], "8007050M1812316MEX<02<<12345<6", LINES[2])),
+    ("expired", lambda _: good_support(front_readings(expiry_year="2018"), LAPSED),
      REJECTED, {"support.expired"}),
     ("E of 2015", front(issue_year="2015"), REJECTED, {"support.expired"}),
     ("other face", faces(similarity=0.05), REVIEW, {"face.no_match"}),
@@ -183,7 +183,7 @@ def test_every_check_of_the_contract_is_in_every_result() -> None:
 
 def test_the_gravest_reason_speaks_first() -> None:
     """Expired and unsigned: no new signature would help."""
-    expired = good_support(front_readings(expiry_year="2018"), (LINES[0], "8007050M1812316MEX<02<<12345<6", LINES[2]))
+    expired = good_support(front_readings(expiry_year="2018"), LAPSED)
     assert decide(signed(SignatureKind.BLANK)(expired), context()).outcome is REJECTED
     copied = copy_of(Side.FRONT, photocopy=0.9)(good_support())
     assert decide(signed(SignatureKind.BLANK)(copied), context()).outcome is RETAKE
