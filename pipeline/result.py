@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.context import Context
-from pipeline.domain.evidence import FIELD_NAMES, CardEvidence, CodeEvidence, Evidence, FieldReading, SideEvidence
+from pipeline.domain.evidence import FIELD_NAMES, BoxMm, CardEvidence, CodeEvidence, Evidence, FieldReading, SideEvidence
 from pipeline.domain.reasons import CATALOGUE
 from pipeline.domain.support import State
 from pipeline.domain.verdict import CheckName, CheckOutcome, Outcome, Reason, Verdict
@@ -45,7 +45,7 @@ def support_resource(heading: Heading, evidence: Evidence, verdict: Verdict, con
         "codes": [_code(code) for code in evidence.codes],
         "mrz": None if evidence.mrz is None else {"lines": list(evidence.mrz.lines), "valid": evidence.mrz.valid,
                                                   "confidence": round(evidence.mrz.confidence, 4), "source": evidence.mrz.source,
-                                                  "corrections": evidence.mrz.corrections},
+                                                  "corrections": evidence.mrz.corrections, "box_mm": _box(evidence.mrz.box_mm)},
         "fields": {name: _field(evidence.readings[name]) for name in FIELD_NAMES if evidence.readings.get(name)},
         "face": _face(evidence, verdict, context.calibration),
         "signature": {"outcome": verdict.check(CheckName.SIGNATURE_PRESENT).outcome.value, **asdict(evidence.signature)},
@@ -113,8 +113,8 @@ def _code(code: CodeEvidence) -> Json:
 def _field(readings: tuple[FieldReading, ...]) -> Json:
     """The surest reading speaks; what other sources read stands beside it."""
     best = max(readings, key=lambda one: one.confidence)
-    box = None if best.box_mm is None else [round(edge, 2) for edge in best.box_mm]
-    return {"value": best.value, "confidence": round(best.confidence, 4), "source": best.source, "box_mm": box,
+    box = next((one.box_mm for one in readings if one.box_mm is not None), None)
+    return {"value": best.value, "confidence": round(best.confidence, 4), "source": best.source, "box_mm": _box(box),
             "readings": [{"value": one.value, "confidence": round(one.confidence, 4), "source": one.source} for one in readings]}
 
 
@@ -126,6 +126,10 @@ def _face(evidence: Evidence, verdict: Verdict, calibration: Calibration) -> Jso
             "portrait": None if face.portrait is None else asdict(face.portrait),
             "ghost": None if face.ghost is None else asdict(face.ghost),
             "selfie": None if face.selfie is None else asdict(face.selfie)}
+
+
+def _box(box: BoxMm | None) -> list[float] | None:
+    return None if box is None else [round(edge, 2) for edge in box]
 
 
 def _points(corners: tuple[tuple[float, float], ...]) -> list[list[float]]:

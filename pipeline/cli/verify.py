@@ -66,11 +66,12 @@ def judge_folder(folder: Path, policy: Process, day: date | None, networks: Netw
         context = Context(capture.info, policy, calibration, day or capture.info.as_of or today_in_mexico())
         verdict = decide(evidence, context)
         heading = Heading(str(uuid.uuid5(uuid.NAMESPACE_URL, folder.resolve().as_uri())), str(folder), 1, datetime.now(UTC))
+        resource = support_resource(heading, evidence, verdict, context)
         if overlays is not None:
             from pipeline.cli.overlay import draw_overlays
 
-            draw_overlays(capture, evidence, verdict, overlays / folder.name)
-        return support_resource(heading, evidence, verdict, context)
+            draw_overlays(capture, resource, overlays / folder.name)
+        return resource
     except ApoyoError as error:
         return {"source": str(folder), "error": {"code": error.code, "detail": error.detail}}
 

@@ -79,6 +79,8 @@ class MrzEvidence:
     confidence: float
     corrections: int
     source: str
+    box_mm: BoxMm | None = None
+    """Where the three lines stand together on the upright back."""
 
 
 @dataclass(frozen=True, slots=True)
