@@ -1,0 +1,33 @@
+"""The seam of the blob store: bytes by a key of ours. One table of contract tests runs over every implementation."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+KEY = re.compile(r"[a-z0-9][a-z0-9_-]*([./][a-z0-9][a-z0-9_-]*)*")
+"""Keys are made by us alone; the grammar leaves no way out of the store's folder."""
+
+
+class BlobStore(Protocol):
+    """Stores whole values, once. Thread-safe. Every call may raise `Unavailable`; a key outside the grammar, ValueError."""
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """True: written, whole and durable. False: something is there already, and stays."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Raises `NotFound`."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Absent is well."""
+        ...
+
+    def exists(self, key: str) -> bool: ...
+
+
+def checked_key(key: str) -> str:
+    if not KEY.fullmatch(key):
+        raise ValueError("not a key of this store's grammar")
+    return key

@@ -1,0 +1,64 @@
+"""Small files that must be whole, durable and private: written beside, flushed, and put in place in one step."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.errors import Misconfigured
+
+PRIVATE_FILE, PRIVATE_DIR = 0o600, 0o700
+
+
+def put_file_if_absent(path: Path, data: bytes) -> bool:
+    """Durably write `data` to `path` unless it is there: True if written, and then on the disk; False if it was there.
+
+    Temp file in the same folder, fsync, hard link (which fails where the name is taken: no overwrite, no race), fsync of
+    the folder. Raises OSError; a failed fsync is never tried again, since the kernel may have dropped the pages.
+    """
+    make_folders(path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return True
+
+
+def make_folders(path: Path) -> None:
+    """Make `path` and its parents, private, each durably named in its parent."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_or_make_secret(path: Path, make: Callable[[], str]) -> str:
+    """The secret text in `path`, which is made (mode 0600) if absent. Raises `Misconfigured` where others can read it."""
+    if not path.exists():
+        put_file_if_absent(path, (make() + "\n").encode())
+    if path.stat().st_mode & 0o077:
+        raise Misconfigured(f"{path} can be read by others: chmod 600 it", code="secret_not_private")
+    secret = path.read_text().strip()
+    if not secret:
+        raise Misconfigured(f"{path} is empty: delete it to have a new one made", code="secret_empty")
+    return secret

@@ -1,0 +1,61 @@
+"""The blob store of one machine: a folder."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.blobs.api import checked_key
+from pipeline.blobs.files import make_folders, put_file_if_absent, sync_folder
+from pipeline.errors import NotFound, Unavailable
+
+
+class FolderStore:
+    """A `BlobStore`: one private file a key; a value is seen whole or not at all."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        with _translated():
+            make_folders(root)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        path = self._path(key)
+        with _translated():
+            if not put_file_if_absent(path, data):
+                return False
+            if path.stat().st_size != len(data):
+                raise Unavailable("the folder kept fewer bytes than were written", code="blob_short")
+        return True
+
+    def get(self, key: str) -> bytes:
+        with _translated():
+            try:
+                return self._path(key).read_bytes()
+            except FileNotFoundError:
+                raise NotFound("no such blob", code="blob_not_found") from None
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        with _translated():
+            if path.exists():
+                path.unlink(missing_ok=True)
+                sync_folder(path.parent)
+
+    def exists(self, key: str) -> bool:
+        with _translated():
+            return self._path(key).exists()
+
+    def _path(self, key: str) -> Path:
+        return self._root / checked_key(key)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise Unavailable(f"the blob folder failed: {errno.errorcode.get(error.errno or 0, 'unknown')}",
+                          code="storage_full" if full else "storage_unavailable") from error

@@ -1,0 +1,27 @@
+"""Time as an input: what asks for the time takes a `Clock`, so that tests can turn it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+Clock = Callable[[], datetime]
+"""Gives an aware moment. `utc_now` in the service; a closure over a fixed moment in tests."""
+
+MEXICO_CITY = ZoneInfo("America/Mexico_City")
+
+
+def utc_now() -> datetime:
+    """This moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def today_in_mexico(clock: Clock = utc_now) -> date:
+    """The calendar day in Mexico City: what a credential's validity is judged against when nothing else is said."""
+    return clock().astimezone(MEXICO_CITY).date()
+
+
+def from_millis(millis: int) -> datetime:
+    """A moment of the database (milliseconds since 1970-01-01 UTC) as an aware datetime."""
+    return datetime.fromtimestamp(millis / 1000, UTC)

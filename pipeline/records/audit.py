@@ -1,0 +1,45 @@
+"""The trail of what was done: a chain of hashes over ids and codes. Whoever changes or drops a row breaks it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from pipeline.records.engine import reading
+from pipeline.records.tables import audit, audit_head, now_ms
+
+Detail = Mapping[str, str | int]
+"""Ids, codes and counts. Never a name, a key of a citizen, or a text read from a card."""
+
+
+def append(connection: Connection, *, actor: str, action: str, subject_id: str, detail: Detail) -> None:
+    """Add one row within the caller's transaction, so that the trail tells it if and only if it happened."""
+    head = connection.execute(
+        update(audit_head).where(audit_head.c.id == 1).values(seq=audit_head.c.seq + 1)
+        .returning(audit_head.c.seq, audit_head.c.hash)).one()
+    row = {"seq": head.seq, "at": connection.execute(select(now_ms())).scalar_one(), "actor": actor, "action": action,
+           "subject_id": subject_id, "detail": json.dumps(dict(detail), sort_keys=True), "previous": head.hash}
+    row["hash"] = _digest(row)
+    connection.execute(insert(audit).values(row))
+    connection.execute(update(audit_head).where(audit_head.c.id == 1).values(hash=row["hash"]))
+
+
+def first_broken(engine: Engine) -> int | None:
+    """The number of the first row that does not follow from the one before (one past the last if the tail is cut), or None."""
+    with reading(engine) as connection:
+        previous, expected = "0" * 64, 1
+        for row in connection.execute(select(audit).order_by(audit.c.seq)).mappings():
+            if row["seq"] != expected or row["previous"] != previous or row["hash"] != _digest(row):
+                return expected
+            previous, expected = row["hash"], expected + 1
+        head = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).one()
+        return None if (head.seq, head.hash) == (expected - 1, previous) else expected
+
+
+def _digest(row: Mapping[Any, Any]) -> str:
+    told = [row[name] for name in ("seq", "at", "actor", "action", "subject_id", "detail", "previous")]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -1,0 +1,108 @@
+"""Leases: how a worker takes work, keeps it while it lives, and loses it when it does not (design, decision 5).
+
+A claim hands out rows whose `claimable_at` has passed, oldest first, and moves that moment to the lease's end; so a lease
+that ran out is claimable by the same statement, and no reaper is needed. Each claim raises the row's `fence`: whoever holds
+an older one is refused by every later write. Attempts are counted at the claim, before anything that may crash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Update, insert, select, update
+
+from pipeline.domain.support import State
+from pipeline.errors import LeaseLost
+from pipeline.records.engine import writing
+from pipeline.records.tables import jobs, now_ms, supports
+
+MAX_ATTEMPTS = 3
+"""Design, decision 5: past its third attempt a row goes to a person, unexamined."""
+
+
+class JobKind(StrEnum):
+    SUPPORT = "support"
+    ACTIVATION = "activation"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on one job until `deadline` (milliseconds by the database's clock), unless renewed."""
+
+    id: str
+    kind: JobKind
+    subject_id: str
+    round: int
+    token: int
+    """The fence: later claims of the same job have a higher one."""
+    attempt: int
+    deadline: int
+    exhausted: bool
+    """Too many attempts ended without a verdict: finish it as unexamined, do not open it again."""
+
+
+def enqueue(connection: Connection, job_id: str, kind: JobKind, subject_id: str, round_: int) -> None:
+    """Add a job within the caller's transaction: it exists if and only if what it is about does."""
+    connection.execute(insert(jobs).values(
+        id=job_id, kind=kind.value, subject_id=subject_id, round=round_, enqueued_at=now_ms(), claimable_at=now_ms(),
+        attempts=0, fence=0))
+
+
+def claim(engine: Engine, kind: JobKind, worker: str, lease_seconds: float, *, limit: int = 1,
+          max_attempts: int = MAX_ATTEMPTS) -> list[Lease]:
+    """Take up to `limit` jobs, oldest first; empty where there are none. Never ask for more than your free slots."""
+    ripe = (select(jobs.c.id)
+            .where(jobs.c.kind == kind.value, jobs.c.done_at.is_(None), jobs.c.claimable_at <= now_ms())
+            .order_by(jobs.c.enqueued_at, jobs.c.id).limit(limit).with_for_update(skip_locked=True))
+    taking = (update(jobs).where(jobs.c.id.in_(ripe.scalar_subquery()))
+              .values(fence=jobs.c.fence + 1, attempts=jobs.c.attempts + 1, worker=worker, claimable_at=_from_now(lease_seconds))
+              .returning(jobs))
+    with writing(engine) as connection:
+        rows = sorted(connection.execute(taking).all(), key=lambda row: (row.enqueued_at, row.id))
+        if rows and kind is JobKind.SUPPORT:
+            connection.execute(
+                update(supports)
+                .where(supports.c.id.in_([row.subject_id for row in rows]), supports.c.state == State.RECEIVED.value)
+                .values(state=State.PROCESSING.value, version=supports.c.version + 1, updated_at=now_ms()))
+    return [Lease(row.id, kind, row.subject_id, row.round, row.fence, row.attempts, row.claimable_at,
+                  row.attempts > max_attempts) for row in rows]
+
+
+def heartbeat(engine: Engine, lease: Lease, lease_seconds: float) -> None:
+    """Keep the lease for another `lease_seconds` from now. Raises `LeaseLost`."""
+    with writing(engine) as connection:
+        _demand_one(connection, _held(lease).values(claimable_at=_from_now(lease_seconds)))
+
+
+def release(engine: Engine, lease: Lease, *, error: str | None = None, wait_seconds: float = 0.0, counts: bool = True) -> None:
+    """Give the job back, claimable after `wait_seconds`. Raises `LeaseLost`.
+
+    error: a code (never a text of the input).  counts: False where the attempt says nothing about the job: a worker that
+    drains, a database that did not answer.
+    """
+    with writing(engine) as connection:
+        _demand_one(connection, _held(lease).values(
+            claimable_at=_from_now(wait_seconds), worker=None, last_error=error,
+            attempts=jobs.c.attempts if counts else jobs.c.attempts - 1))
+
+
+def complete(connection: Connection, lease: Lease) -> None:
+    """Mark the job done within the caller's transaction, if the lease's token is still the row's. Raises `LeaseLost`."""
+    _demand_one(connection, _held(lease).values(done_at=now_ms(), last_error=None))
+
+
+def _held(lease: Lease) -> Update:
+    """The one condition under which the holder of a lease may write."""
+    return update(jobs).where(jobs.c.id == lease.id, jobs.c.fence == lease.token, jobs.c.worker.is_not(None),
+                              jobs.c.done_at.is_(None))
+
+
+def _demand_one(connection: Connection, statement: Update) -> None:
+    if connection.execute(statement).rowcount != 1:
+        raise LeaseLost("somebody else holds the job, or it is done")
+
+
+def _from_now(seconds: float) -> ColumnElement[Any]:
+    return now_ms() + int(seconds * 1000)

@@ -1,0 +1,80 @@
+"""Rows, sealed bytes and keys together: what a process of the service opens at its start, and how parts are kept.
+
+A part is sealed under the support's key and put into the blob store before the row that names it is committed; what is
+read back must have the size and SHA-256 that the row says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from pipeline.blobs.api import BlobStore
+from pipeline.blobs.folder import FolderStore
+from pipeline.blobs.sealing import Keyring, SupportKey
+from pipeline.errors import Conflict, Corrupt, NotFound
+from pipeline.records.engine import open_engine, upgrade
+from pipeline.records.supports import StoredPart, SupportRecord
+from pipeline.settings import StorageSettings
+
+INFO = "info"
+"""The part that holds the support's own words (the JSON of `support`): sealed like the pictures, for it names people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Everything durable. Thread-safe; not to be carried into another process."""
+
+    engine: Engine
+    blobs: BlobStore
+    keyring: Keyring
+
+
+def open_storage(settings: StorageSettings) -> Storage:
+    """Open, and make what is missing: folder, key file, tables. Raises `Misconfigured` or `Unavailable`."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = open_engine(settings.database_url)
+    upgrade(engine)
+    return Storage(engine, FolderStore(settings.blob_dir), Keyring.open(settings.key_file))
+
+
+def store_part(blobs: BlobStore, key: SupportKey, part: str, version: int, data: bytes) -> StoredPart:
+    """Seal one part and make it durable. Raises `Unavailable`; `Conflict` where something lies at its place."""
+    blob_key = f"{key.support_id[-2:]}/{key.support_id}/{part}.{version}"  # the tail of a UUIDv7 is random: even folders
+    if not blobs.put_if_absent(blob_key, key.seal(part, version, data)):
+        raise Conflict(f"{part} v{version} is stored already", code="part_exists")
+    return StoredPart(part, version, hashlib.sha256(data).hexdigest(), len(data), blob_key)
+
+
+def load_part(blobs: BlobStore, key: SupportKey, stored: StoredPart) -> bytes:
+    """Fetch, open and check one part. Raises `Corrupt` for missing, damaged, swapped or old bytes; `Unavailable`."""
+    try:
+        data = key.open(stored.part, stored.version, blobs.get(stored.blob_key))
+    except NotFound:
+        raise Corrupt(f"{stored.part} v{stored.version} is not in the store", code="part_missing") from None
+    if len(data) != stored.size or hashlib.sha256(data).hexdigest() != stored.sha256:
+        raise Corrupt(f"{stored.part} v{stored.version} is not what was sent", code="part_differs")
+    return data
+
+
+def load_parts(storage: Storage, record: SupportRecord) -> Mapping[str, bytes]:
+    """All parts of the current capture, by name. Raises `Corrupt`; also where the key was erased."""
+    key = open_key(storage, record)
+    return {part.part: load_part(storage.blobs, key, part) for part in record.parts}
+
+
+def open_key(storage: Storage, record: SupportRecord) -> SupportKey:
+    """The support's key. Raises `Corrupt` (`key_erased` where it is gone for good)."""
+    if record.key is None:
+        raise Corrupt("the support was erased", code="key_erased")
+    return storage.keyring.unwrap(record.id, record.key)
+
+
+def open_verdict(storage: Storage, record: SupportRecord) -> bytes | None:
+    """The JSON of the current round's result as the worker wrote it, or None while it is pending. Raises `Corrupt`."""
+    if record.verdict is None:
+        return None
+    return open_key(storage, record).open("verdict", record.verdict.round, record.verdict.sealed)

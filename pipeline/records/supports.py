@@ -1,0 +1,221 @@
+"""Supports as rows: taken in whole in one transaction, and finished once a round in another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import uuid_utils.compat
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from pipeline.blobs.sealing import WrappedKey
+from pipeline.clock import from_millis
+from pipeline.domain.support import State
+from pipeline.domain.verdict import Outcome, Reason
+from pipeline.errors import Conflict, LeaseLost, NotFound
+from pipeline.records import audit, outbox
+from pipeline.records.engine import reading, writing
+from pipeline.records.leases import JobKind, Lease, complete, enqueue
+from pipeline.records.tables import fingerprints, idempotency, now_ms, parts, support_keys, supports, verdicts
+
+FIRST_ROUND = 1
+STATE_AFTER = {Outcome.ACCEPTED: State.ACCEPTED, Outcome.RETAKE: State.RETAKE_WANTED, Outcome.REVIEW: State.IN_REVIEW,
+               Outcome.REJECTED: State.REJECTED}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """One sealed part. `part`: a `Part`'s name, or "info" (the support's own words). sha256 and size: before sealing."""
+
+    part: str
+    version: int
+    sha256: str
+    size: int
+    blob_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The client's key for one request, and the digest of that request by which a repetition is told from a misuse."""
+
+    key: str
+    request_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewSupport:
+    """What is committed when a support is taken in. Its parts must be durable in the blob store already."""
+
+    id: str
+    client_id: str
+    process: str
+    policy_version: str
+    as_of: date
+    parts: tuple[StoredPart, ...]
+    key: WrappedKey
+    idempotency: IdempotencyKey
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVerdict:
+    """`sealed` opens with the support's key at ("verdict", round): the JSON of the resource."""
+
+    round: int
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    policy_version: str
+    fence: int
+    decided_at: datetime
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SupportRecord:
+    """A support as it stands. `verdict`: of the current round, or None while it is pending. `key`: None once erased."""
+
+    id: str
+    client_id: str
+    process: str
+    policy_version: str
+    as_of: date
+    state: State
+    round: int
+    version: int
+    received_at: datetime
+    updated_at: datetime
+    parts: tuple[StoredPart, ...]
+    key: WrappedKey | None
+    verdict: StoredVerdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a worker concluded. The two sealed values: under the support's key, at ("verdict"|"fingerprints", round)."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    policy_version: str
+    sealed_verdict: bytes = field(repr=False)
+    sealed_fingerprints: bytes | None = field(repr=False)
+
+
+def new_support_id() -> str:
+    """A UUIDv7: sorts by age, tells nothing else."""
+    return str(uuid_utils.compat.uuid7())
+
+
+def insert_support(engine: Engine, new: NewSupport) -> tuple[str, bool]:
+    """Commit a support with its parts, key, job, event and audit row: (its id, True). All of it or nothing.
+
+    The same idempotency key with the same request: (the first one's id, False), and nothing is written; the caller then
+    deletes the blobs it made. Raises `Conflict` (`idempotency_mismatch`) for the same key with another request.
+    """
+    try:
+        with writing(engine) as connection:
+            known = _known(connection, new.client_id, new.idempotency)
+            if known is None:
+                _insert(connection, new)
+    except IntegrityError:  # PostgreSQL lets two requests with one key get this far at once: the second waits, then fails
+        known = find_repeated(engine, new.client_id, new.idempotency)
+        if known is None:
+            raise
+    return (new.id, True) if known is None else (known, False)
+
+
+def _insert(connection: Connection, new: NewSupport) -> None:
+    connection.execute(insert(idempotency).values(
+        client_id=new.client_id, key=new.idempotency.key, request_sha256=new.idempotency.request_sha256,
+        support_id=new.id, created_at=now_ms()))
+    connection.execute(insert(supports).values(
+        id=new.id, client_id=new.client_id, process=new.process, policy_version=new.policy_version,
+        as_of=new.as_of.isoformat(), state=State.RECEIVED.value, round=FIRST_ROUND, version=1, received_at=now_ms(),
+        updated_at=now_ms()))
+    connection.execute(insert(parts), [
+        {"support_id": new.id, "part": part.part, "version": part.version, "sha256": part.sha256, "size": part.size,
+         "blob_key": part.blob_key} for part in new.parts])
+    connection.execute(insert(support_keys).values(
+        support_id=new.id, kek_id=new.key.kek_id, wrapped=new.key.wrapped, created_at=now_ms()))
+    enqueue(connection, new_support_id(), JobKind.SUPPORT, new.id, FIRST_ROUND)
+    outbox.append(connection, outbox.EventKind.RECEIVED, new.id, {"support": new.id, "round": FIRST_ROUND})
+    audit.append(connection, actor=new.client_id, action="support.received", subject_id=new.id,
+                 detail={"round": FIRST_ROUND, "parts": len(new.parts)})
+
+
+def find_repeated(engine: Engine, client_id: str, key: IdempotencyKey) -> str | None:
+    """The id that this key already gave, or None: asked before anything is stored. Raises `Conflict` like `insert_support`."""
+    with reading(engine) as connection:
+        return _known(connection, client_id, key)
+
+
+def _known(connection: Connection, client_id: str, key: IdempotencyKey) -> str | None:
+    row = connection.execute(select(idempotency).where(
+        idempotency.c.client_id == client_id, idempotency.c.key == key.key)).one_or_none()
+    if row is None:
+        return None
+    if row.request_sha256 != key.request_sha256:
+        raise Conflict("this Idempotency-Key was used for another request", code="idempotency_mismatch")
+    return str(row.support_id)
+
+
+def finish(engine: Engine, lease: Lease, finished: Finished) -> None:
+    """Write the one verdict of the lease's round, with fingerprints, audit and event, in one transaction.
+
+    Raises `LeaseLost` where the token is stale, the round has its verdict, or the support is gone; nothing is written then.
+    """
+    state = STATE_AFTER[finished.outcome]
+    codes = [f"{reason.code}:{reason.subject.value}" for reason in finished.reasons]
+    with writing(engine) as connection:
+        complete(connection, lease)
+        moved = connection.execute(
+            update(supports)
+            .where(supports.c.id == lease.subject_id, supports.c.round == lease.round, supports.c.state == State.PROCESSING.value)
+            .values(state=state.value, version=supports.c.version + 1, updated_at=now_ms()))
+        if moved.rowcount != 1:
+            raise LeaseLost("the support no longer waits for this round's verdict")
+        connection.execute(insert(verdicts).values(
+            support_id=lease.subject_id, round=lease.round, outcome=finished.outcome.value, reasons=json.dumps(codes),
+            policy_version=finished.policy_version, fence=lease.token, decided_at=now_ms(), sealed=finished.sealed_verdict))
+        if finished.sealed_fingerprints is not None:
+            connection.execute(insert(fingerprints).values(
+                support_id=lease.subject_id, round=lease.round, sealed=finished.sealed_fingerprints))
+        outbox.append(connection, outbox.EventKind.DECIDED, lease.subject_id,
+                      {"support": lease.subject_id, "round": lease.round, "outcome": finished.outcome.value, "reasons": codes})
+        audit.append(connection, actor="worker", action="support.decided", subject_id=lease.subject_id,
+                     detail={"round": lease.round, "outcome": finished.outcome.value, "fence": lease.token})
+
+
+def get_support(engine: Engine, support_id: str, client_id: str | None = None) -> SupportRecord:
+    """The support as it stands. With `client_id`, another client's support is as absent as none. Raises `NotFound`."""
+    with reading(engine) as connection:
+        row = connection.execute(select(supports).where(supports.c.id == support_id)).mappings().one_or_none()
+        if row is None or client_id not in (None, row["client_id"]):
+            raise NotFound("no such support", code="support_not_found")
+        return _record(connection, row)
+
+
+def _record(connection: Connection, row: RowMapping) -> SupportRecord:
+    key = connection.execute(select(support_keys).where(support_keys.c.support_id == row["id"])).one_or_none()
+    verdict = connection.execute(select(verdicts).where(
+        verdicts.c.support_id == row["id"], verdicts.c.round == row["round"])).one_or_none()
+    stored = connection.execute(select(parts).where(parts.c.support_id == row["id"]).order_by(parts.c.part, parts.c.version))
+    newest = {part.part: StoredPart(part.part, part.version, part.sha256, part.size, part.blob_key) for part in stored}
+    return SupportRecord(
+        id=row["id"], client_id=row["client_id"], process=row["process"], policy_version=row["policy_version"],
+        as_of=date.fromisoformat(row["as_of"]), state=State(row["state"]), round=row["round"], version=row["version"],
+        received_at=from_millis(row["received_at"]), updated_at=from_millis(row["updated_at"]), parts=tuple(newest.values()),
+        key=None if key is None else WrappedKey(key.kek_id, key.wrapped),
+        verdict=None if verdict is None else StoredVerdict(
+            verdict.round, Outcome(verdict.outcome), tuple(json.loads(verdict.reasons)), verdict.policy_version, verdict.fence,
+            from_millis(verdict.decided_at), verdict.sealed))
+
+
+def count_by_state(engine: Engine) -> dict[State, int]:
+    """How many supports stand in each state: for metrics and progress."""
+    with reading(engine) as connection:
+        found: Iterable[tuple[str, int]] = connection.execute(
+            select(supports.c.state, func.count()).group_by(supports.c.state)).tuples()
+        counts = {State(state): count for state, count in found}
+    return {state: counts.get(state, 0) for state in State}

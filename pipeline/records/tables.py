@@ -1,0 +1,175 @@
+"""The tables, in SQLAlchemy Core. Moments are milliseconds since 1970 UTC by the database's clock (`now_ms`).
+
+No column holds a personal datum: what a citizen sent, what was read from it and what was concluded lies sealed, here
+as bytes (`verdicts.sealed`, `fingerprints.sealed`) or in the blob store, under the support's own key in `support_keys`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+METADATA = MetaData(naming_convention={
+    "ix": "ix_%(column_0_N_label)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s",
+})
+_ID = String(36)
+"""A UUIDv7 as text: ids sort by age."""
+
+
+class now_ms(FunctionElement[int]):  # noqa: N801 (reads as an SQL function)
+    """Milliseconds since 1970 by the database's clock, so that workers' clocks do not matter."""
+
+    type = BigInteger()
+    name = "now_ms"
+    inherit_cache = True
+
+
+@compiles(now_ms, "sqlite")
+def _sqlite(_element: Any, _compiler: Any, **_: Any) -> str:
+    # Julian day 2440587.5 is 1970-01-01T00:00Z; a double holds it to well below a millisecond.
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+@compiles(now_ms, "postgresql")
+def _postgresql(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+
+
+clients = Table(
+    "clients", METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("secret_sha256", String(64), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+)
+
+supports = Table(
+    "supports", METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("client_id", _ID, ForeignKey(clients.c.id), nullable=False),
+    Column("process", String(200), nullable=False),
+    Column("policy_version", String(200), nullable=False),
+    Column("as_of", String(10), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("ix_supports_client_id_received_at", "client_id", "received_at"),
+)
+
+parts = Table(
+    "parts", METADATA,
+    Column("support_id", _ID, ForeignKey(supports.c.id), primary_key=True),
+    Column("part", String(20), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("blob_key", String(200), nullable=False, unique=True),
+)
+"""`version` is the round the part came in; a support's capture is the newest version of each part."""
+
+support_keys = Table(
+    "support_keys", METADATA,
+    Column("support_id", _ID, ForeignKey(supports.c.id), primary_key=True),
+    Column("kek_id", String(32), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""To delete a row is to erase the support: nothing sealed under its key can be opened again."""
+
+jobs = Table(
+    "jobs", METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("subject_id", _ID, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("enqueued_at", BigInteger, nullable=False),
+    Column("claimable_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("worker", String(100)),
+    Column("last_error", String(100)),
+    Column("done_at", BigInteger),
+    UniqueConstraint("kind", "subject_id", "round"),
+    Index("ix_jobs_kind_done_at_claimable_at_enqueued_at", "kind", "done_at", "claimable_at", "enqueued_at"),
+)
+"""`claimable_at`: from when a claim may take the row: since it came in, or once the lease on it has run out."""
+
+verdicts = Table(
+    "verdicts", METADATA,
+    Column("support_id", _ID, ForeignKey(supports.c.id), primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("outcome", String(20), nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("policy_version", String(200), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""The primary key is the promise: one machine verdict a round. `reasons`: a JSON list of "code:subject"."""
+
+fingerprints = Table(
+    "fingerprints", METADATA,
+    Column("support_id", _ID, ForeignKey(supports.c.id), primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency", METADATA,
+    Column("client_id", _ID, ForeignKey(clients.c.id), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("support_id", _ID, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+outbox = Table(
+    "outbox", METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("kind", String(50), nullable=False),
+    Column("subject_id", _ID, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+    Index("ix_outbox_delivered_at_created_at", "delivered_at", "created_at"),
+)
+"""Events to deliver, written in the transaction that makes them true. `body`: JSON of ids and codes only."""
+
+audit_head = Table(
+    "audit_head", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""One row: the end of the chain. Taking it is what puts writers in order on every database."""
+
+audit = Table(
+    "audit", METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("action", String(50), nullable=False),
+    Column("subject_id", _ID, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)

@@ -1,0 +1,161 @@
+"""The settings, read once at an entry point and passed on in sections. The only module that touches os.environ.
+
+Each value comes from an environment variable: `APOYO_` + section + `__` + name, as APOYO_API__PORT=9000 or
+APOYO_STORAGE__DATA_DIR=/srv/apoyo. What is not set has a default that runs on one machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import Misconfigured
+
+MIB = 1 << 20
+
+
+def available_cores() -> int:
+    """Cores this process may use: its affinity, cut by the cgroup's quota (v2, then v1). At least 1."""
+    cores = len(os.sched_getaffinity(0))
+    quota = _cgroup_quota()
+    return max(1, min(cores, int(quota)) if quota else cores)
+
+
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """CPUs that the cgroup's quota is worth; None where there is no quota or no cgroup."""
+    try:
+        if (root / "cpu.max").exists():
+            quota, period = (root / "cpu.max").read_text().split()
+        else:
+            quota, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+        return float(quota) / float(period) if quota != "max" and float(quota) > 0 else None
+    except (OSError, ValueError):
+        return None
+
+
+class _Section(BaseModel):
+    """Plain frozen data; an unknown name is an error, so that a typing mistake is not a silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StorageSettings(_Section):
+    """Where rows, sealed bytes and keys lie. What is not set lies under `data_dir`."""
+
+    data_dir: Path = Path("var")
+    database_url: str = ""
+    """A SQLAlchemy URL; empty: SQLite in `data_dir`/apoyo.sqlite3."""
+    blob_dir: Path = Path()
+    key_file: Path = Path()
+    """The key-encryption key (32 bytes as hex, mode 0600); made at the first start."""
+    client_secret_file: Path = Path()
+    """Where the first client's secret is written (mode 0600)."""
+    processes_file: Path | None = None
+    """Processes as JSON beside the built-in `demo`; None: only that."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_data_dir(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        root = Path(values.get("data_dir") or "var").absolute()
+        defaults = {"database_url": f"sqlite:///{root / 'apoyo.sqlite3'}", "blob_dir": root / "blobs",
+                    "key_file": root / "keys" / "kek", "client_secret_file": root / "client-secret"}
+        given = {name: value for name, value in values.items() if value not in ("", None)}
+        return {**defaults, **given, "data_dir": root}
+
+
+class ApiSettings(_Section):
+    """The door. Limits hold before a body is read."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    max_body_bytes: int = Field(25 * MIB, gt=0)
+    max_in_flight_bytes: int = Field(200 * MIB, gt=0)
+    """Bodies being received at one time, together; past it the answer is 503 with Retry-After."""
+
+
+class WorkerSettings(_Section):
+    """How work is leased (design, decision 5)."""
+
+    count: int = Field(default_factory=available_cores, ge=1)
+    lease_seconds: float = Field(10.0, gt=0)
+    heartbeat_seconds: float = Field(2.0, gt=0)
+    hard_deadline_seconds: float = Field(20.0, gt=0)
+    """No attempt lasts longer: the heartbeat stops and the process ends, so that hung native code cannot renew for ever."""
+    max_attempts: int = Field(3, ge=1)
+    poll_seconds: float = Field(0.1, gt=0)
+    """How long an idle worker waits before it asks for work again."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> WorkerSettings:
+        if not self.heartbeat_seconds * 2 <= self.lease_seconds:
+            raise ValueError("heartbeat_seconds must be at most half of lease_seconds, or one late beat loses the lease")
+        return self
+
+
+class RaySettings(_Section):
+    """The embedded one-node Ray."""
+
+    object_store_bytes: int = Field(200 * MIB, ge=80 * MIB)
+    token_file: Path = Path()
+    """Ray's shared token (mode 0600); made at the first start."""
+
+
+class Settings(_Section):
+    """All sections. `Settings.load()` reads the environment; tests build it from values."""
+
+    storage: StorageSettings = Field(default_factory=lambda: StorageSettings.model_validate({}))
+    api: ApiSettings = Field(default_factory=lambda: ApiSettings.model_validate({}))
+    worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings.model_validate({}))
+    ray: RaySettings = Field(default_factory=lambda: RaySettings.model_validate({}))
+
+    @model_validator(mode="after")
+    def _token_under_data_dir(self) -> Settings:
+        if self.ray.token_file == Path():
+            ray = self.ray.model_copy(update={"token_file": self.storage.data_dir / "keys" / "ray-token"})
+            object.__setattr__(self, "ray", ray)
+        return self
+
+    @staticmethod
+    def load() -> Settings:
+        """From the environment. Raises `Misconfigured` that names the variable, never its value."""
+        try:
+            read = _Environment()
+            return Settings(storage=read.storage, api=read.api, worker=read.worker, ray=read.ray)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            name = "APOYO_" + "__".join(str(place) for place in first["loc"]).upper()
+            raise Misconfigured(f"{name}: {first['msg']}", code="bad_setting") from None
+
+    def environment(self) -> dict[str, str]:
+        """The variables from which a child's `Settings.load()` gives this same value."""
+        return {f"APOYO_{section.upper()}__{name.upper()}": str(value)
+                for section, values in self.model_dump(mode="json").items()
+                for name, value in values.items() if value is not None}
+
+
+class _Environment(BaseSettings):
+    """How pydantic-settings is asked; unknown variables of the prefix are refused by the sections themselves."""
+
+    model_config = SettingsConfigDict(env_prefix="APOYO_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    storage: StorageSettings = Field(default_factory=lambda: StorageSettings.model_validate({}))
+    api: ApiSettings = Field(default_factory=lambda: ApiSettings.model_validate({}))
+    worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings.model_validate({}))
+    ray: RaySettings = Field(default_factory=lambda: RaySettings.model_validate({}))
+
+
+def child_environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment with the settings (and `extra`) laid over it: for starting a child."""
+    return {**os.environ, **settings.environment(), **(extra or {})}
+
+
+def export(values: Mapping[str, str]) -> None:
+    """Set variables in this process, for libraries that read nothing else (Ray, OpenMP). Before they are imported."""
+    os.environ.update(values)

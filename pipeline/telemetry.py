@@ -1,0 +1,72 @@
+"""What the service says of itself: JSON log lines on stderr, and Prometheus metrics.
+
+A log line or a label holds ids, codes, counts and times; never a text from a support, a name, or bytes. With
+PROMETHEUS_MULTIPROC_DIR set before the process starts, every process adds to the same figures and any one renders them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from structlog.typing import FilteringBoundLogger
+
+METRICS_CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+
+SUPPORTS_RECEIVED = Counter("apoyo_supports_received", "Supports taken in durably.")
+UPLOADS_REFUSED = Counter("apoyo_uploads_refused", "Requests refused at the door.", ["code"])
+CLAIMS = Counter("apoyo_claims", "Leases taken by workers.", ["kind", "attempt"])
+LEASES_LOST = Counter("apoyo_leases_lost", "Finishes refused because the lease was no longer held.", ["kind"])
+ATTEMPTS_FAILED = Counter("apoyo_attempts_failed", "Attempts that ended without a verdict.", ["code"])
+VERDICTS = Counter("apoyo_verdicts", "Machine verdicts written.", ["outcome"])
+STAGE_SECONDS = Histogram("apoyo_stage_seconds", "Time in each stage of a verification.", ["stage"], buckets=_SECONDS)
+VERIFY_SECONDS = Histogram("apoyo_verify_seconds", "From claim to verdict.", buckets=_SECONDS)
+
+
+def configure_logging(level: int = logging.INFO) -> None:
+    """One JSON object a line on stderr, for our logger and the standard one alike. Call once at an entry point."""
+    processors: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True), _places_of_exception,
+    ]
+    structlog.configure(
+        processors=[*processors, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(level), logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(
+        processor=structlog.processors.JSONRenderer(), foreign_pre_chain=processors))
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def _places_of_exception(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """An exception as its type and the places it went through: neither its text nor locals, which may hold what was read."""
+    error = event.pop("exc_info", None)
+    if isinstance(error, tuple):
+        error = error[1]
+    elif error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        event["error_type"] = type(error).__name__
+        event["places"] = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    return event
+
+
+def logger(room: str) -> FilteringBoundLogger:
+    """A logger whose lines carry `room`. Bind ids to it: `log.bind(support=support_id)`."""
+    bound: FilteringBoundLogger = structlog.get_logger(room=room)
+    return bound
+
+
+def render_metrics(shared: bool) -> bytes:
+    """All metrics as text for /metrics. shared: of every process that writes to PROMETHEUS_MULTIPROC_DIR, not only this one."""
+    if not shared:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

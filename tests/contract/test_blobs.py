@@ -1,0 +1,108 @@
+"""One table of promises, every blob store."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from pipeline.blobs import BlobStore, FolderStore, MemoryStore
+from pipeline.errors import NotFound, Unavailable
+
+STORES = {"folder": lambda path: FolderStore(path / "blobs"), "memory": lambda _path: MemoryStore()}
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    return STORES[request.param](tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 4000], ids=["empty", "one", "1 MB"])
+def test_what_was_put_is_got(store: BlobStore, data: bytes) -> None:
+    assert not store.exists("ab/one.1")
+    assert store.put_if_absent("ab/one.1", data) is True
+    assert store.exists("ab/one.1")
+    assert store.get("ab/one.1") == data
+
+
+def test_a_second_put_changes_nothing_and_says_so(store: BlobStore) -> None:
+    first = b"first"
+    assert store.put_if_absent("k", first)
+    assert store.put_if_absent("k", b"second") is False
+    assert store.put_if_absent("k", first) is False
+    assert store.get("k") == b"first"
+
+
+def test_of_many_puts_at_once_one_wins_whole(store: BlobStore) -> None:
+    values = [bytes([number]) * 200_000 for number in range(16)]
+    won: list[int] = []
+    threads = [threading.Thread(target=lambda n=n: store.put_if_absent("race", values[n]) and won.append(n)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert store.get("race") == values[won[0]]
+
+
+def test_deleted_is_gone_and_deleting_twice_is_well(store: BlobStore) -> None:
+    store.put_if_absent("gone", b"x")
+    store.delete("gone")
+    store.delete("gone")
+    assert not store.exists("gone")
+    with pytest.raises(NotFound):
+        store.get("gone")
+    assert store.put_if_absent("gone", b"again")
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../up", "a/../b", "a//b", ".hidden", "a/.b", "A", "ñ", "a\n", "a/"])
+def test_a_key_outside_the_grammar_is_refused(store: BlobStore, key: str) -> None:
+    for call in (store.get, store.delete, store.exists, lambda k: store.put_if_absent(k, b"")):
+        with pytest.raises(ValueError):
+            call(key)
+
+
+def test_folder_leaves_only_private_whole_files(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "blobs")
+    store.put_if_absent("ab/cd/one.1", b"x")
+    store.put_if_absent("ab/cd/one.1", b"y")
+    files = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    assert [path.name for path in files] == ["one.1"]
+    assert files[0].stat().st_mode & 0o777 == 0o600
+    assert all(path.stat().st_mode & 0o777 == 0o700 for path in (tmp_path / "blobs").rglob("*") if path.is_dir())
+
+
+def test_folder_that_cannot_flush_says_unavailable_and_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path / "blobs")
+
+    def failing(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", failing)
+    with pytest.raises(Unavailable) as caught:
+        store.put_if_absent("one", b"x")
+    assert caught.value.code == "storage_full"
+    assert not store.exists("one")
+    assert list((tmp_path / "blobs").iterdir()) == []
+
+
+def test_folder_flushes_the_file_before_it_is_named_and_the_folder_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path / "blobs")
+    seen: list[str] = []
+    real_sync, real_link = os.fsync, os.link
+
+    def sync(descriptor: int) -> None:
+        seen.append("sync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
+        real_sync(descriptor)
+
+    def link(source: Path, target: Path) -> None:
+        seen.append("name")
+        real_link(source, target)
+
+    monkeypatch.setattr("os.fsync", sync)
+    monkeypatch.setattr("os.link", link)
+    store.put_if_absent("one", b"x")
+    assert seen == ["sync file", "name", "sync folder"]
