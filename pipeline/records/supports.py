@@ -20,10 +20,9 @@ from pipeline.records import audit, outbox
 from pipeline.records.engine import reading, writing
 from pipeline.records.leases import JobKind, Lease, complete, enqueue
 from pipeline.records.tables import fingerprints, idempotency, now_ms, parts, support_keys, supports, verdicts
+from pipeline.result import STATE_OF
 
 FIRST_ROUND = 1
-STATE_AFTER = {Outcome.ACCEPTED: State.ACCEPTED, Outcome.RETAKE: State.RETAKE_WANTED, Outcome.REVIEW: State.IN_REVIEW,
-               Outcome.REJECTED: State.REJECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,7 @@ def finish(engine: Engine, lease: Lease, finished: Finished) -> None:
 
     Raises `LeaseLost` where the token is stale, the round has its verdict, or the support is gone; nothing is written then.
     """
-    state = STATE_AFTER[finished.outcome]
+    state = STATE_OF[finished.outcome]
     codes = [f"{reason.code}:{reason.subject.value}" for reason in finished.reasons]
     with writing(engine) as connection:
         complete(connection, lease)
