@@ -1,0 +1,249 @@
+"""The drawn signature: is there ink, and is it drawn as a signature is? What it resembles is never judged.
+
+Works on a screen drawing (transparent or plain background, any ink colour), on a photo of a signed paper, and on strokes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import hypot, pi
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.evidence import SignatureEvidence, SignatureKind
+from pipeline.domain.support import StrokePoint
+from pipeline.networks.api import Array, Image
+
+Mask = NDArray[np.uint8]  # (H, W), 255 where there is ink
+Strokes = tuple[tuple[StrokePoint, ...], ...]
+
+WORK_SIDE = 512
+"""Long side that a picture is reduced to: a pen's line keeps 2 to 4 pixels, and the stage its 2 ms."""
+FLAT_SHARE, FLAT_LEVELS = 0.55, 8
+"""A screen drawing: more than half of the pixels lie within a few grey levels of one colour. A photo of paper has grain."""
+SPECK_SHARE = 0.00004
+"""Parts smaller than this share of the picture (10 pixels of 512 x 512) are dust or JPEG noise."""
+CANVAS, CANVAS_MARGIN, CANVAS_PEN = 400, 40, 4
+"""Strokes have no canvas of their own: they are drawn to fill this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """What is measured of a drawing. Lengths in units of the pen's width, so that neither size nor scale matters.
+
+    ink: share of the picture.  width, height: extents as shares of it.  pen: width of the line in pixels.
+    length: of all strokes, in pen widths.  extent: diagonal of the bounding box, in pen widths.
+    turning: whole change of direction along the strokes, in half turns.  fill: share of the convex hull that is inked.
+    parts: separate pieces.  crossings: places where a line runs out of the picture.  evenness: how much the parts look like
+    a line of type (0..1).
+    """
+
+    ink: float
+    width: float
+    height: float
+    pen: float
+    length: float
+    extent: float
+    turning: float
+    fill: float
+    parts: int
+    crossings: int
+    evenness: float
+
+
+def examine_signature(picture: Image | None, strokes: Strokes, calibration: Calibration) -> SignatureEvidence:
+    """`picture`: (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA, None where it is missing or does not decode.
+
+    The picture decides; strokes are judged where there is no picture. Neither: `UNREADABLE`.
+    """
+    if picture is not None:
+        mask = ink_mask(picture, calibration)
+    elif strokes:
+        mask = draw_strokes(strokes)
+    else:
+        return SignatureEvidence(SignatureKind.UNREADABLE, 1.0, 0.0, 0.0, 0.0, 0, 0)
+    ink = measure_ink(mask)
+    kind, confidence = classify(ink, calibration)
+    return SignatureEvidence(kind, confidence, ink.ink, ink.width, ink.height, ink.parts, round(2 * ink.turning))
+
+
+def ink_mask(picture: Image, calibration: Calibration) -> Mask:
+    """Where the ink is, on the picture reduced to `WORK_SIDE`: what differs from its background in any colour."""
+    small = _reduced(_on_white(picture))
+    planes = small if small.ndim == 3 else small[:, :, None]
+    levels = np.array([np.bincount(planes[:, :, c].ravel(), minlength=256).argmax() for c in range(planes.shape[2])])
+    away = np.abs(planes.astype(np.int16) - levels).max(axis=2).astype(np.uint8)
+    flat = float(np.mean(away <= FLAT_LEVELS)) >= FLAT_SHARE
+    if not flat:
+        away = _from_local_paper(planes)
+    least = calibration["signature.contrast_min"]
+    noise = 1.4826 * float(np.median(away))  # MAD to sigma of a normal distribution
+    limit = max(least, 6 * noise if not flat else 0.0)
+    strongest = float(np.percentile(away, 99.9))
+    mask = np.where(away >= max(limit, 0.35 * strongest), 255, 0).astype(np.uint8)
+    return _without_specks(mask, keep_thick=flat)
+
+
+def _on_white(picture: Image) -> Image:
+    """A transparent picture laid on white, or on black where its ink is light: what shows is what was drawn."""
+    if picture.ndim == 2 or picture.shape[2] == 3:
+        return picture
+    colour, alpha = picture[:, :, :3].astype(np.float32), picture[:, :, 3:].astype(np.float32) / 255
+    seen = float((colour * alpha).sum() / max(float(alpha.sum()) * 3, 1.0))
+    paper = 0.0 if seen > 160 else 255.0
+    return np.asarray(colour * alpha + paper * (1 - alpha), dtype=np.uint8)
+
+
+def _reduced(picture: Image) -> Image:
+    factor = WORK_SIDE / max(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    size = max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _from_local_paper(planes: Image) -> Image:
+    """Distance from the paper around: the light of a photo is uneven, so the background is a wide median of its own."""
+    height, width = planes.shape[:2]
+    tiny = cv2.resize(planes, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    paper = cv2.resize(cv2.medianBlur(tiny, 31), (width, height), interpolation=cv2.INTER_LINEAR)
+    paper = paper.reshape(height, width, -1)
+    return np.asarray(cv2.absdiff(planes, paper).reshape(height, width, -1).max(axis=2), dtype=np.uint8)
+
+
+def _without_specks(mask: Mask, *, keep_thick: bool) -> Mask:
+    """Without dust; of a photo also without what is far too thick for a pen (a shadow, the table beside the paper)."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if count < 2:
+        return mask
+    keep = stats[:, cv2.CC_STAT_AREA] > max(3.0, SPECK_SHARE * mask.size)
+    keep[0] = False
+    if not keep_thick:
+        depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+        thickest = np.zeros(count, dtype=np.float32)
+        np.maximum.at(thickest, labels.ravel().astype(np.intp), depth.ravel())
+        keep &= thickest < 0.03 * max(mask.shape)
+    return np.where(keep[labels], 255, 0).astype(np.uint8)
+
+
+def draw_strokes(strokes: Strokes) -> Mask:
+    """Strokes drawn with an even pen so that they fill a canvas. A drawing without extent is a dot in its middle."""
+    points = np.array([(point.x, point.y) for stroke in strokes for point in stroke], dtype=np.float64).reshape(-1, 2)
+    mask = np.zeros((CANVAS, CANVAS), dtype=np.uint8)
+    if not len(points):
+        return mask
+    low, extent = points.min(axis=0), float(np.ptp(points, axis=0).max())
+    scale = (CANVAS - 2 * CANVAS_MARGIN) / extent if extent > 0 else 0.0
+    shift = (CANVAS - np.ptp(points, axis=0) * scale) / 2
+    for stroke in strokes:
+        line = (np.array([(point.x, point.y) for point in stroke]).reshape(-1, 2) - low) * scale + shift
+        cv2.polylines(mask, [np.round(line * 16).astype(np.int32).reshape(-1, 1, 2)], False, 255, CANVAS_PEN, cv2.LINE_8, 4)
+    return mask
+
+
+def measure_ink(mask: Mask) -> Ink:
+    """Measures a mask of ink; all zero where there is none."""
+    height, width = mask.shape
+    area = int(cv2.countNonZero(mask))
+    if not area:
+        return Ink(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0)
+    x, y, w, h = cv2.boundingRect(mask)
+    crop = cv2.copyMakeBorder(mask[y : y + h, x : x + w], 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)
+    found, tree = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    contours = [np.asarray(contour) for contour in found]
+    outline = sum(cv2.arcLength(contour, True) for contour in contours)
+    pen = max(1.0, 2 * area / max(outline, 1.0))
+    parents = [int(node[3]) for node in tree[0]]
+    hull = cv2.convexHull(np.vstack(contours))
+    return Ink(
+        ink=area / mask.size, width=w / width, height=h / height, pen=pen, length=area / pen / pen, extent=hypot(w, h) / pen,
+        turning=_turning(contours, parents, pen), fill=min(1.0, area / max(cv2.contourArea(hull), 1.0)),
+        parts=parents.count(-1), crossings=_crossings(mask), evenness=_evenness(contours, parents))
+
+
+def _turning(contours: Sequence[Array], parents: list[int], pen: float) -> float:
+    """Change of direction along all strokes, in half turns, from the outlines around them.
+
+    An outline goes along both sides of a stroke and around its two ends: its own turning is twice the stroke's plus one whole
+    turn. A loop has an inner and an outer outline instead of ends.
+    """
+    total = 0.0
+    for index, (contour, parent) in enumerate(zip(contours, parents, strict=True)):
+        turn = _outline_turning(contour.reshape(-1, 2), pen)
+        if parent == -1 and index not in parents:
+            turn = max(0.0, turn - 2 * pi)
+        total += turn / 2
+    return total / pi
+
+
+def _outline_turning(points: Array, pen: float) -> float:
+    """Sum of absolute changes of direction of a closed outline, smoothed over two pen widths; radians."""
+    step = max(2.0, 2 * pen)
+    count = int(len(points) / step)
+    if count < 4:
+        return 2 * pi
+    kernel = max(1, int(step))
+    closed = np.vstack([points[-kernel:], points, points[:kernel]]).astype(np.float32)
+    smooth = cv2.blur(closed, (1, 2 * (kernel // 2) + 1))[kernel:-kernel]
+    corners = smooth[np.linspace(0, len(points), count, endpoint=False).astype(int)]
+    sides = np.roll(corners, -1, axis=0) - corners
+    heading = np.arctan2(sides[:, 1], sides[:, 0])
+    change = np.angle(np.exp(1j * (np.roll(heading, -1) - heading)))
+    return float(np.abs(change).sum())
+
+
+def _crossings(mask: Mask) -> int:
+    """How many separate runs of ink lie on the picture's very edge."""
+    edges = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
+    return sum(int(np.count_nonzero(np.diff(np.concatenate([[0], edge > 0]).astype(np.int8)) == 1)) for edge in edges)
+
+
+def _evenness(contours: Sequence[Array], parents: list[int]) -> float:
+    """How much the parts look like type: many, of one height, on one line, none overlapping the next. 0..1."""
+    boxes = np.array([cv2.boundingRect(contour) for contour, parent in zip(contours, parents, strict=True) if parent == -1])
+    tall = boxes[boxes[:, 3] >= 0.45 * boxes[:, 3].max()]
+    if len(tall) < 5:
+        return 0.0
+    tall = tall[tall[:, 0].argsort()]
+    heights, bottoms = tall[:, 3].astype(float), (tall[:, 1] + tall[:, 3]).astype(float)
+    height = float(np.median(heights))
+    same_height = float(np.mean(np.abs(heights - height) <= 0.35 * height))
+    baseline = float(np.median(bottoms))
+    on_line = float(np.mean(np.abs(bottoms - baseline) <= 0.15 * height))
+    apart = float(np.mean(tall[1:, 0] >= tall[:-1, 0] + tall[:-1, 2] - 1))
+    narrow = float(np.mean(tall[:, 2] <= 1.3 * height))
+    return min(same_height, on_line, apart, narrow)
+
+
+def classify(ink: Ink, calibration: Calibration) -> tuple[SignatureKind, float]:
+    """The kind, and how far its measurements lie from the nearest limit: 0.5 at the limit, 1.0 at twice (or half) of it."""
+    if ink.length < calibration["signature.length_blank"]:
+        return SignatureKind.BLANK, _below(ink.length, calibration["signature.length_blank"])
+    if ink.extent < calibration["signature.extent_dot"]:
+        return SignatureKind.DOT, _below(ink.extent, calibration["signature.extent_dot"])
+    if ink.crossings >= calibration["signature.crossings_cut"]:
+        return SignatureKind.CUT, _above(ink.crossings, calibration["signature.crossings_cut"])
+    if ink.turning < calibration["signature.turning_line"]:
+        return SignatureKind.LINE, _below(ink.turning, calibration["signature.turning_line"])
+    size = max(ink.width, ink.height)
+    if size < calibration["signature.size_min"]:
+        return SignatureKind.TOO_SMALL, _below(size, calibration["signature.size_min"])
+    if ink.evenness >= calibration["signature.evenness_print"]:
+        return SignatureKind.PRINT, _above(ink.evenness, calibration["signature.evenness_print"])
+    if ink.fill >= calibration["signature.fill_scribble"] or ink.turning >= calibration["signature.turning_scribble"]:
+        return SignatureKind.SCRIBBLE, 0.5
+    margins = (_above(ink.turning, calibration["signature.turning_line"]), _above(size, calibration["signature.size_min"]),
+               _below(ink.fill, calibration["signature.fill_scribble"]))
+    return SignatureKind.SIGNATURE, min(margins)
+
+
+def _above(value: float, limit: float) -> float:
+    return min(1.0, 0.5 * value / limit)
+
+
+def _below(value: float, limit: float) -> float:
+    return min(1.0, 0.5 + 0.5 * (1 - value / limit))
