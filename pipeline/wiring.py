@@ -15,3 +15,10 @@ def local_networks(threads: int = 1) -> Networks:
     from pipeline.networks.local import LocalNetworks
 
     return LocalNetworks(load_manifest().weights, threads)
+
+
+def pin_threads(threads: int) -> None:
+    """Bounds OpenCV's own threads in this process; the networks are bounded where they load (design, decision 3)."""
+    import cv2
+
+    cv2.setNumThreads(threads)

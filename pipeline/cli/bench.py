@@ -1,0 +1,99 @@
+"""`apoyo bench stages` and `apoyo bench accuracy`: figures anyone can make again, raw JSON kept."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+bench = typer.Typer(no_args_is_help=True, help="Measure: stages (CPU, memory, beside a naive glue) and accuracy (error rates).")
+CACHE = Path(".cache/bench")
+PHOTO_12_MP = 4000
+"""Long side of a 12-megapixel photograph (4000 x 3000)."""
+SEED_STAGES, SEED_ACCURACY = 20_261, 77_001
+"""Apart from every seed that training and calibration draw from."""
+
+
+class SeverityChoice(StrEnum):
+    EASY = "easy"
+    NORMAL = "normal"
+    HARD = "hard"
+    ALL = "all"
+
+
+@bench.command()
+def stages(
+    count: Annotated[int, typer.Option(help="Supports of 12 MP.")] = 30,
+    passes: Annotated[int, typer.Option(help="Counted passes over them, after one that warms up.")] = 3,
+    naive: Annotated[bool, typer.Option(help="Run the naive glue on the same files.")] = True,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """CPU a stage and a support, supports a second and core, memory; beside the naive glue."""
+    from models.specimens.make import make_specimens
+
+    from benchmarks.report import write
+    from benchmarks.stages import run_stages
+
+    folders = make_specimens(CACHE / "12mp", count, SEED_STAGES, "normal", ("good",), long_side=PHOTO_12_MP)
+    result = run_stages(folders, passes, naive, CACHE / "zoo", typer.echo)
+    path = write("stages", result, out)
+    print_stages(result["summary"])
+    typer.echo(f"raw: {path}")
+
+
+@bench.command()
+def accuracy(
+    count: Annotated[int, typer.Option(help="Supports a severity.")] = 200,
+    severity: Annotated[SeverityChoice, typer.Option(help="One severity, or all three.")] = SeverityChoice.ALL,
+    seed: Annotated[int, typer.Option(help="Another seed draws other people, cards and captures.")] = SEED_ACCURACY,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 2,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """Error rates on specimen supports, with counts and 95 % intervals."""
+    from models.specimens.make import make_specimens
+    from rich.progress import Progress
+
+    from benchmarks.accuracy import run_accuracy
+    from benchmarks.report import write
+
+    chosen = [one for one in SeverityChoice if one is not SeverityChoice.ALL and severity in (one, SeverityChoice.ALL)]
+    result: dict[str, Any] = {}
+    for place, one in enumerate(chosen):
+        folders = make_specimens(CACHE / f"accuracy-{one}-{seed}", count, seed + place, one.value, None, jobs=jobs)
+        with Progress(transient=True) as progress:
+            task = progress.add_task(f"{one}: judging", total=len(folders))
+            result[one.value] = run_accuracy(folders, jobs, lambda task=task, progress=progress: progress.advance(task))
+        print_rates(one.value, result[one.value])
+    typer.echo(f"raw: {write('accuracy', {'seed': seed, 'severities': result}, out)}")
+
+
+def print_stages(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="CPU a support (one thread)")
+    for column in ("", "mean ms", "median", "p90", "supports/s/core", "peak MB"):
+        table.add_column(column)
+    for name in ("apoyo", "naive"):
+        if name in summary:
+            row = summary[name]
+            table.add_row(name, *(str(row[key]) for key in ("cpu_ms_mean", "cpu_ms_median", "cpu_ms_p90",
+                                                            "supports_per_second_and_core", "peak_rss_mb")))
+    console = Console()
+    console.print(table)
+    console.print({"stages, ms": summary["apoyo"]["stages_ms_mean"], "naive / apoyo": summary.get("naive_over_apoyo")})
+
+
+def print_rates(severity: str, result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{severity}: {result['supports']} supports, mean IoU {result['iou_mean']}")
+    for column in ("question", "right", "of", "%", "95 %"):
+        table.add_column(column)
+    for name, row in result["rates"].items():
+        share = "" if row["rate"] is None else f"{100 * row['rate']:.1f}"
+        table.add_row(name, str(row["hits"]), str(row["trials"]), share, f"{100 * row['low95']:.1f} – {100 * row['high95']:.1f}")
+    Console().print(table)
