@@ -130,4 +130,5 @@ def run_accuracy(folders: list[Path], jobs: int, tick: Callable[[], None]) -> di
     rates = {name: rate(sum(hits), len(hits)) for name, hits in sorted(tally.items())}
     return {"supports": len(folders), "rates": rates,
             "iou_mean": round(sum(ious) / len(ious), 5) if ious else None,
-            "iou_0.99": rate(sum(iou >= 0.99 for iou in ious), len(ious)), "outcomes": dict(sorted(outcomes.items())), "wrong": wrong}
+            "iou_0.99": rate(sum(iou >= 0.99 for iou in ious), len(ious)),
+            "outcomes": dict(sorted(outcomes.items())), "wrong": wrong}

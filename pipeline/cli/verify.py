@@ -82,7 +82,8 @@ def read_folder(folder: Path) -> Capture:
     words = folder / "support.json"
     if words.is_file():
         info = SupportInfo.parse(words.read_bytes())
-    return Capture(*(_part(folder, part) for part in Part), info)
+    parts = {part.value: _part(folder, part) for part in Part}
+    return Capture(info=info, **parts)
 
 
 def _part(folder: Path, part: Part) -> bytes | None:
