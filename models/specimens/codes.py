@@ -22,7 +22,8 @@ PDF417_COLUMNS, PDF417_BYTES = 10, 110
 def small_qr(person: Person, issue_year: int, rng: random.Random) -> tuple[bytes, Modules]:
     """Version 4-M or so: the URL by the grammar of domain.md."""
     issued = date(issue_year, rng.randint(1, 12), rng.randint(1, 28))
-    url = SmallQr(person.section, person.citizen_id, person.issue_number, person.cic, issued, "P", f"{rng.randrange(10**6):06d}").url()
+    serial = f"{rng.randrange(10**6):06d}"
+    url = SmallQr(person.section, person.citizen_id, person.issue_number, person.cic, issued, "P", serial).url()
     return url.encode(), _qr(segno.make(url, error="m", micro=False, boost_error=False))
 
 

@@ -63,7 +63,8 @@ def load_faces() -> tuple[FacePhoto, ...]:
     """Seven photographs of five persons, in a fixed order. Raises `Misconfigured` where `make weights` was not run."""
     from skimage.data import astronaut
 
-    photos = [FacePhoto("astronaut", "astronaut", _bgr(astronaut()), _ASTRONAUT_CREDIT, (0.44, 0.03, 0.34))]
+    picture = astronaut()  # type: ignore[no-untyped-call]
+    photos = [FacePhoto("astronaut", "astronaut", _bgr(picture), _ASTRONAUT_CREDIT, (0.44, 0.03, 0.34))]
     for identity, name, head, credit in _FILES:
         path = PORTRAITS / f"{name}.jpg"
         image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None

@@ -41,7 +41,8 @@ STATES = (
     ("16", "MN", "MICH.", "MORELIA", "58"), ("17", "MS", "MOR.", "CUERNAVACA", "62"), ("18", "NT", "NAY.", "TEPIC", "63"),
     ("19", "NL", "N.L.", "MONTERREY", "64"), ("20", "OC", "OAX.", "OAXACA DE JUAREZ", "68"), ("21", "PL", "PUE.", "PUEBLA", "72"),
     ("22", "QT", "QRO.", "QUERETARO", "76"), ("23", "QR", "Q. ROO.", "BENITO JUAREZ", "77"),
-    ("24", "SP", "S.L.P.", "SAN LUIS POTOSI", "78"), ("25", "SL", "SIN.", "CULIACAN", "80"), ("26", "SR", "SON.", "HERMOSILLO", "83"),
+    ("24", "SP", "S.L.P.", "SAN LUIS POTOSI", "78"), ("25", "SL", "SIN.", "CULIACAN", "80"),
+    ("26", "SR", "SON.", "HERMOSILLO", "83"),
     ("27", "TC", "TAB.", "CENTRO", "86"), ("28", "TS", "TAMPS.", "REYNOSA", "88"), ("29", "TL", "TLAX.", "TLAXCALA", "90"),
     ("30", "VZ", "VER.", "XALAPA", "91"), ("31", "YN", "YUC.", "MERIDA", "97"), ("32", "ZS", "ZAC.", "ZACATECAS", "98"),
 )
