@@ -38,3 +38,10 @@ def family(index: int) -> tuple[Path, Path, Path]:
 def load(path: Path, size_px: int) -> ImageFont.FreeTypeFont:
     """A face at a size in pixels (em), laid out glyph by glyph so that every machine sets it alike."""
     return ImageFont.truetype(path, size_px, layout_engine=ImageFont.Layout.BASIC)
+
+
+@lru_cache(maxsize=256)
+def em_for_cap(path: Path, cap_px: float) -> int:
+    """The em, in whole pixels, whose capital H stands `cap_px` high."""
+    _, top, _, bottom = load(path, 1000).getbbox("H", anchor="ls")
+    return max(4, round(1000 * cap_px / (bottom - top)))
