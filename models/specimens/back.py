@@ -65,14 +65,14 @@ def _votes(canvas: Canvas, box: BoxMm, caption: str, issue_year: int) -> None:
     pen = ImageDraw.Draw(canvas.image)
     x0, y0, x1, y1 = (round(value * PX_PER_MM) for value in box)
     colour = canvas.inks["label"]
-    canvas.text("heading", caption, ((box[0] + box[2]) / 2, box[1] - 0.5), STYLES["tiny"], align="middle", width_mm=box[2] - box[0])
+    middle = ((box[0] + box[2]) / 2, box[1] - 0.5)
+    canvas.text("heading", caption, middle, STYLES["tiny"], align="middle", width_mm=box[2] - box[0])
     pen.rectangle((x0, y0, x1, y1), outline=colour, width=4)
     columns = 2
     rows = _VOTE_YEARS // columns
     for index in range(_VOTE_YEARS):
-        left = x0 + (x1 - x0) * (index % columns) // columns
-        top = y0 + (y1 - y0) * (index // columns) // rows
-        pen.rectangle((left, top, x0 + (x1 - x0) * (index % columns + 1) // columns, y0 + (y1 - y0) * (index // columns + 1) // rows),
-                      outline=colour, width=3)
+        width, height = (x1 - x0) // columns, (y1 - y0) // rows
+        left, top = x0 + width * (index % columns), y0 + height * (index // columns)
+        pen.rectangle((left, top, left + width, top + height), outline=colour, width=3)
         year = f"{(issue_year + 1 + 3 * index) % 100:02d}"
         canvas.text("heading", year, ((left / PX_PER_MM) + 0.5, top / PX_PER_MM + 1.6), STYLES["tiny"])

@@ -85,7 +85,7 @@ class Canvas:
         x, y = self._pixels(at)
         for index, line in enumerate(lines):
             ink = 255 - ocrb.draw_mrz_line(line, height, pen)
-            rows, columns = (ink > 0).any(axis=1).nonzero()[0], (ink > 0).any(axis=0).nonzero()[0]
+            rows, columns = np.flatnonzero(ink.max(axis=1)), np.flatnonzero(ink.max(axis=0))
             top = y + round(index * pitch_mm * PX_PER_MM)
             self.image.paste(self.inks["value"], (x, top), Image.fromarray(ink))
             self._note("mrz", line, x + int(columns[0]), top + int(rows[0]),
@@ -93,7 +93,7 @@ class Canvas:
 
     def code(self, symbology: Symbology, role: CodeRole, payload: bytes, modules: Modules, at: tuple[float, float],
              module_px: int, height_px: int | None = None) -> None:
-        """Prints modules at a whole number of pixels each, on a light patch that is its quiet zone. `height_px`: of a bar code."""
+        """Prints modules at a whole number of pixels each, on a light patch as quiet zone. `height_px`: a bar code's."""
         x, y = self._pixels(at)
         rows, columns = modules.shape
         height, width = height_px or rows * module_px, columns * module_px

@@ -84,10 +84,9 @@ def _waves(image: NDArray[np.uint8], colours: list[Rgb], rng: random.Random) -> 
     swing = rng.uniform(60, 110)
     for index in range(_WAVES):
         share = index / _WAVES
-        y = share * (HEIGHT_PX + 300) - 150 + sum(
-            swing / (k + 1) * np.sin(2 * math.pi * x / length + phase + 2.4 * math.pi * share * (k - 1))
-            for k, (length, phase) in enumerate(zip(lengths, phases, strict=True))
-        )
+        y = np.full_like(x, share * (HEIGHT_PX + 300) - 150)
+        for k, (length, phase) in enumerate(zip(lengths, phases, strict=True)):
+            y += swing / (k + 1) * np.sin(2 * math.pi * x / length + phase + 2.4 * math.pi * share * (k - 1))
         _line(image, x, y, colours[index % 3], 2)
 
 

@@ -20,7 +20,8 @@ def signature_strokes(seed: str) -> tuple[NDArray[np.float64], ...]:
     rng = random.Random(f"signature {seed}")
     strokes = [_running_hand(rng, letters=rng.randint(5, 8), tall_first=True)]
     if rng.random() < 0.5:
-        strokes.append(_running_hand(rng, letters=rng.randint(4, 7), tall_first=True) + (0.9, 0.05))
+        second = _running_hand(rng, letters=rng.randint(4, 7), tall_first=True)
+        strokes.append(second + np.array((0.9, 0.05)))
     if rng.random() < 0.75:
         strokes.append(_flourish(rng, max(float(stroke[:, 0].max()) for stroke in strokes)))
     together = np.concatenate(strokes)
