@@ -100,7 +100,7 @@ def await_all(client: httpx.Client, supports: list[Sent], progress: Progress) ->
     waiting = list(supports)
     while waiting:
         if time.monotonic() > deadline:
-            raise Unavailable(f"{len(waiting)} supports have no verdict after {VERDICT_DEADLINE_S} s: see the log in the data folder")
+            raise Unavailable(f"{len(waiting)} supports have no verdict after {VERDICT_DEADLINE_S} s: see the log")
         for support in list(waiting):
             resource = client.get(support.location).raise_for_status().json()
             if resource["verdict"] is not None:
