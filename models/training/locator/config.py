@@ -1,0 +1,24 @@
+"""Sizes, seed and schedule of the locator's training; what `make train-locator` runs with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VIEW_WIDTH, VIEW_HEIGHT = 256, 192
+"""Input of the network, always landscape: a portrait photo is turned a quarter."""
+STRIDE = 4
+MAP_WIDTH, MAP_HEIGHT = VIEW_WIDTH // STRIDE, VIEW_HEIGHT // STRIDE
+MAX_DOCUMENTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One training run. `scenes` are drawn once and seen again in turned, mirrored and re-lit forms."""
+
+    seed: int = 20261124
+    scenes: int = 22_000
+    steps: int = 6_600
+    batch: int = 32
+    peak_lr: float = 3e-3
+    weight_decay: float = 2e-3
+    warmup: int = 300
