@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from pipeline.networks.api import Image
+from pipeline.networks.api import Array, Image
 from pipeline.stages.geometry import Quad, is_convex, quad_area
 
 SMALLEST = 0.03
@@ -43,7 +43,7 @@ def contour_quads(picture: Image) -> list[Quad]:
     return sorted(quads, key=quad_area, reverse=True)[:MOST]
 
 
-def _as_quad(hull: np.ndarray) -> Quad | None:  # type: ignore[type-arg]
+def _as_quad(hull: Array) -> Quad | None:
     length = cv2.arcLength(hull, True)
     for tolerance in (0.02, 0.035, 0.05):
         shape = cv2.approxPolyDP(hull, tolerance * length, True)

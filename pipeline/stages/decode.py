@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
-from pipeline.networks.api import Image
+from pipeline.networks.api import Array, Image
 from pipeline.stages.picture_header import PictureHeader, read_header
 
 LONG_SIDE = 2000
@@ -113,15 +112,15 @@ def _imdecode(data: bytes) -> Image:
         raise BadPicture("the decoder refuses the picture", code="bad_picture.damaged") from error
     if picture is None or picture.size == 0:
         raise BadPicture("the picture does not decode", code="bad_picture.damaged")
-    return _to_bgr(np.asarray(picture))
+    return _to_bgr(picture)
 
 
-def _to_bgr(picture: NDArray[np.generic]) -> Image:
+def _to_bgr(picture: Array) -> Image:
     if picture.dtype == np.uint16:
-        picture = (picture >> 8).astype(np.uint8)  # type: ignore[operator]
+        picture = (picture >> 8).astype(np.uint8)
     elif picture.dtype != np.uint8:
         numbers = np.nan_to_num(picture.astype(np.float32), posinf=0.0, neginf=0.0)
-        picture = np.asarray(cv2.normalize(numbers, None, 0, 255, cv2.NORM_MINMAX), dtype=np.uint8)  # type: ignore[call-overload]
+        picture = np.asarray(cv2.normalize(numbers, numbers, 0, 255, cv2.NORM_MINMAX), dtype=np.uint8)
     if picture.ndim == 2:
         picture = picture[..., None]
     channels = picture.shape[2]

@@ -27,7 +27,8 @@ def rectify(view: Image, quad: Quad) -> Image:
         high = np.ceil(quad.max(axis=0)).astype(int) + factor
         piece = view[low[1]:high[1], low[0]:high[0]]
         size = (max(1, piece.shape[1] // factor), max(1, piece.shape[0] // factor))
-        view = np.asarray(cv2.resize(piece[:size[1] * factor, :size[0] * factor], size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        whole = piece[:size[1] * factor, :size[0] * factor]
+        view = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         source = (quad - low + 0.5) / factor - 0.5
     matrix = homography(source, card_frame())
     warped = cv2.warpPerspective(view, matrix, (CARD_WIDTH, CARD_HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

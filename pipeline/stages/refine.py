@@ -78,7 +78,8 @@ def _profiles(picture: Image, quad: Quad, reach: int) -> tuple[Floats, Floats, F
     seen = cv2.remap(picture, flat[..., 0], flat[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     values = seen.reshape(4, PLACES, depth.size, 3).astype(np.float32)
     steps = np.abs(values[:, :, 2:] - values[:, :, :-2]).max(axis=3)
-    inside = (flat[..., 0] >= 0) & (flat[..., 0] <= picture.shape[1] - 1) & (flat[..., 1] >= 0) & (flat[..., 1] <= picture.shape[0] - 1)
+    last = np.array([picture.shape[1] - 1, picture.shape[0] - 1], dtype=np.float32)
+    inside = ((flat >= 0) & (flat <= last)).all(axis=2)
     steps *= inside.reshape(4, PLACES, -1)[:, :, 1:-1]
     return steps.astype(np.float64), normals, starts, ends
 

@@ -86,7 +86,8 @@ def _header(rng: Rng, card: Image, _photos: list[Image]) -> None:
     if rng.random() < 0.5:
         card[:bar] = random_colour(rng)
     ink = random_colour(rng).tolist()
-    cv2.putText(card, _words(rng, 24), (int(width * rng.uniform(0.05, 0.3)), int(bar * 0.75)), int(rng.choice(_FONTS)), bar / 48, ink, 1, cv2.LINE_AA)
+    place = (int(width * rng.uniform(0.05, 0.3)), int(bar * 0.75))
+    cv2.putText(card, _words(rng, 24), place, int(rng.choice(_FONTS)), bar / 48, ink, 1, cv2.LINE_AA)
 
 
 def _portrait(rng: Rng, card: Image, photos: list[Image]) -> None:
@@ -153,4 +154,5 @@ def _mrz(rng: Rng, card: Image, _photos: list[Image]) -> None:
     card[int(height * 0.68):] = np.clip(card[int(height * 0.68):].astype(np.int16) + 25, 0, 255).astype(np.uint8)
     for line in range(3):
         text = "".join(rng.choice(list(string.ascii_uppercase + "0123456789<<<<<<"), 30))
-        cv2.putText(card, text, (int(width * 0.03), int(height * (0.77 + 0.09 * line))), cv2.FONT_HERSHEY_PLAIN, width / 330, (20, 20, 20), 1, cv2.LINE_AA)
+        place = (int(width * 0.03), int(height * (0.77 + 0.09 * line)))
+        cv2.putText(card, text, place, cv2.FONT_HERSHEY_PLAIN, width / 330, (20, 20, 20), 1, cv2.LINE_AA)

@@ -182,7 +182,7 @@ def _several(rng: Rng, picture: Image, photos: list[Image]) -> list[Quad]:
         cv2.fillConvexPoly(own, quad.astype(np.int32), 255)
         if (own & taken).any():
             continue
-        taken |= cv2.dilate(own, np.ones((5, 5), np.uint8))
+        taken = np.maximum(taken, cv2.dilate(own, np.ones((5, 5), np.uint8)))
         flat, cover = draw_card(rng, photos, ratio)
         _paste(rng, picture, flat, cover, quad)
         quads.append(quad)

@@ -40,7 +40,7 @@ def _octaves(rng: Rng, size: int, first: float, count: int) -> NDArray[np.float3
 
 def _coloured(field: NDArray[np.float32], first: NDArray[np.float32], second: NDArray[np.float32]) -> Image:
     share = np.clip(field * 0.5 + 0.5, 0, 1)[..., None]
-    return (first * (1 - share) + second * share).clip(0, 255).astype(np.uint8)
+    return np.asarray((first * (1 - share) + second * share).clip(0, 255), dtype=np.uint8)
 
 
 def _pair(rng: Rng) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -53,7 +53,8 @@ def wood(rng: Rng, size: int) -> Image:
     """Grain lines bent by slow noise, sometimes planks."""
     bend = _noise(rng, size, size, 3, 3) * rng.uniform(5, 40)
     y = np.arange(size, dtype=np.float32)[:, None] + bend
-    grain = np.sin(y / rng.uniform(1.5, 9)) * 0.4 + _noise(rng, size, size, size / 3, 6) * 0.5 + _noise(rng, size, size, 12, 2) * 0.4
+    grain = np.sin(y / rng.uniform(1.5, 9)) * 0.4 + _noise(rng, size, size, size / 3, 6) * 0.5
+    grain = grain + _noise(rng, size, size, 12, 2) * 0.4
     base = np.array([rng.uniform(20, 140), rng.uniform(50, 170), rng.uniform(80, 215)], np.float32)
     picture = _coloured(grain, base, np.clip(base * rng.uniform(0.5, 0.85), 0, 255))
     if rng.random() < 0.4:
@@ -81,7 +82,7 @@ def stone(rng: Rng, size: int) -> Image:
     first, second = _pair(rng)
     field = _octaves(rng, size, rng.uniform(2, 14), 5)
     if rng.random() < 0.5:
-        field = 1 - 2 * np.abs(field) ** 0.5
+        field = np.asarray(1 - 2 * np.abs(field) ** 0.5, dtype=np.float32)
     return _coloured(field, first, second)
 
 
@@ -122,7 +123,7 @@ def print_page(rng: Rng, size: int) -> Image:
             if rng.random() < 0.93:
                 cv2.rectangle(picture, (x, y), (x + word, y + max(1, line // 2 - 1)), ink, -1)
             x += word + int(rng.integers(2, 7))
-    return cv2.GaussianBlur(picture, (0, 0), 0.7)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.7), dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,6 @@ def surface(rng: Rng, photos: list[Image], size: int = TEXTURE_SIZE) -> Image:
     drawn = {"wood": wood, "cloth": cloth, "stone": stone, "plain": plain, "tiles": tiles, "print": print_page}
     picture = patch(rng, photos, size, size) if kind == "photo" else drawn[str(kind)](rng, size)
     if rng.random() < 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.5, 4)))
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.5, 4))), dtype=np.uint8)
     turned = np.rot90(picture, int(rng.integers(4)))
     return np.ascontiguousarray(turned)
