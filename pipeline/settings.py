@@ -78,6 +78,8 @@ class ApiSettings(_Section):
     max_body_bytes: int = Field(25 * MIB, gt=0)
     max_in_flight_bytes: int = Field(200 * MIB, gt=0)
     """Bodies being received at one time, together; past it the answer is 503 with Retry-After."""
+    shared_metrics: bool = False
+    """/metrics adds up every process that writes to PROMETHEUS_MULTIPROC_DIR; `apoyo serve` sets both."""
 
 
 class WorkerSettings(_Section):

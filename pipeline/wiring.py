@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pipeline.networks.api import Networks
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from pipeline.worker import Guard, Worker
 
 
 def local_networks(threads: int = 1) -> Networks:
@@ -22,3 +28,21 @@ def pin_threads(threads: int) -> None:
     import cv2
 
     cv2.setNumThreads(threads)
+
+
+def service_worker(settings: Settings, name: str, guard: Guard) -> Worker:
+    """A worker of the service: storage opened, networks loaded and run once, on one thread. Raises `Misconfigured`."""
+    from models.registry import load_calibration, load_manifest
+    from pipeline.decide import decide
+    from pipeline.electoral_roll import NoRoll
+    from pipeline.networks.local import LocalNetworks
+    from pipeline.records.processes import known_processes
+    from pipeline.records.storage import open_storage
+    from pipeline.verify import examine
+    from pipeline.worker import Judge, Worker
+
+    pin_threads(1)
+    networks = LocalNetworks(load_manifest().weights, threads=1)
+    networks.warm()
+    judge = Judge(examine, decide, networks, load_calibration(), NoRoll(), known_processes(settings.storage.processes_file))
+    return Worker(open_storage(settings.storage), judge, settings.worker, name, guard)

@@ -1,0 +1,64 @@
+"""The embedded Ray: one node on loopback behind a token, holding nothing that cannot be lost.
+
+Ray keeps no truth here: work waits in the database, and only names of files and settings cross into actors. What Ray still
+binds beyond loopback (its own control ports, behind the token) is listed in docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.blobs.files import PRIVATE_DIR, read_or_make_secret
+from pipeline.settings import Settings, export
+
+MAX_SOCKET_PATH = 107
+"""Linux: sun_path holds 108 bytes with its terminating zero (unix(7))."""
+RAY_SOCKET_TAIL = len("/session_2026-11-24_22-00-00_000000_4194304/sockets/plasma_store") + 8
+"""What Ray appends to its folder for the longest socket, with some to spare."""
+
+
+@contextmanager
+def embedded_ray(settings: Settings) -> Iterator[None]:
+    """Start a one-node Ray for this process, and stop it with the block (or with this process, however it ends).
+
+    The node has as many CPUs as there are workers, each of which runs on one thread.
+    """
+    folder, borrowed = _ray_folder(settings.storage.data_dir)
+    export(_environment(settings))
+    import ray  # only now: Ray reads its environment when it is imported
+
+    ray.init(
+        address="local", num_cpus=settings.worker.count, num_gpus=0, include_dashboard=False, log_to_driver=False,
+        logging_level=logging.ERROR, object_store_memory=settings.ray.object_store_bytes, _node_ip_address="127.0.0.1",
+        _temp_dir=str(folder), configure_logging=False)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        if borrowed:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Set in this process before Ray starts; its node and workers inherit it. One thread a worker: the plan is workers."""
+    read_or_make_secret(settings.ray.token_file, lambda: secrets.token_hex(32))
+    return {
+        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(settings.ray.token_file), "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1",
+    }
+
+
+def _ray_folder(data_dir: Path) -> tuple[Path, bool]:
+    """Ray's folder: under the data, where its sockets' names fit; else a private one of ours in the system's, to be removed."""
+    folder = data_dir / "ray"
+    if len(str(folder)) + RAY_SOCKET_TAIL <= MAX_SOCKET_PATH:
+        folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+        return folder, False
+    return Path(tempfile.mkdtemp(prefix="apoyo-ray-")), True

@@ -1,0 +1,103 @@
+"""Keeps the planned number of verifiers alive. Knows nothing of supports: what a dead worker held, another claims."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from pipeline import telemetry
+from pipeline.actors.verifier import MakeWorker, Verifier
+from pipeline.errors import Misconfigured
+from pipeline.settings import Settings
+
+TICK_SECONDS = 0.2
+"""How soon a dead worker is noticed."""
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 30.0
+"""Waits before a worker is started again double while it dies young, so that one that cannot start does not eat the machine."""
+YOUNG_SECONDS = 30.0
+"""A worker that lived this long did start; its slot's wait begins anew."""
+
+
+@dataclass
+class Slot:
+    """One worker's place: its actor while there is one, and when another may be started."""
+
+    actor: Any = None
+    working: Any = None
+    started_at: float = 0.0
+    start_after: float = 0.0
+    backoff: float = FIRST_BACKOFF_SECONDS
+
+
+class Supervisor:
+    """Starts, restarts and drains `settings.worker.count` verifiers in the Ray that is connected."""
+
+    def __init__(self, settings: Settings, make_worker: MakeWorker) -> None:
+        self._settings, self._make_worker = settings, make_worker
+        self._slots = [Slot() for _ in range(settings.worker.count)]
+        self._log = telemetry.logger("supervisor")
+
+    def run(self, stop: threading.Event, ready: Callable[[], None]) -> None:
+        """Until `stop`: then drain, and end what has not drained by the hard deadline. `ready`: called when all are warm.
+
+        Raises `Misconfigured` where one of the first workers cannot start: a wrong installation ends with its message.
+        """
+        for slot in self._slots:
+            self._start(slot)
+        self._await_start()
+        ready()
+        while not stop.is_set():
+            self._replace_dead()
+            stop.wait(TICK_SECONDS)
+        self._drain()
+
+    def _await_start(self) -> None:
+        try:
+            ray.get([slot.actor.pid.options(concurrency_group="control").remote() for slot in self._slots])
+        except RayError as error:
+            said = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise Misconfigured(f"a worker could not start: {said[-1] if said else type(error).__name__}",
+                                code="worker_not_started") from error
+
+    def _start(self, slot: Slot) -> None:
+        # `work` holds one thread for good, the control group answers beside it; Ray restarts nothing, see _replace_dead.
+        kind: Any = ray.remote(Verifier)
+        slot.actor = kind.options(num_cpus=1, max_restarts=0, max_task_retries=0, concurrency_groups={"control": 1}).remote(
+            self._settings, self._make_worker)
+        slot.working = slot.actor.work.remote()
+        slot.started_at = time.monotonic()
+
+    def _replace_dead(self) -> None:
+        now = time.monotonic()
+        alive = [slot.working for slot in self._slots if slot.actor is not None]
+        over = set(ray.wait(alive, num_returns=len(alive), timeout=0)[0]) if alive else set()
+        for slot in self._slots:
+            if slot.actor is not None and slot.working in over:
+                self._log.warning("worker ended", error_type=_why(slot.working))
+                slot.backoff = (FIRST_BACKOFF_SECONDS if now - slot.started_at > YOUNG_SECONDS
+                                else min(2 * slot.backoff, MAX_BACKOFF_SECONDS))
+                slot.actor, slot.working, slot.start_after = None, None, now + slot.backoff
+            if slot.actor is None and now >= slot.start_after:
+                self._start(slot)
+
+    def _drain(self) -> None:
+        working = [slot.working for slot in self._slots if slot.actor is not None]
+        for slot in self._slots:
+            if slot.actor is not None:
+                slot.actor.drain.options(concurrency_group="control").remote()
+        if working:
+            ray.wait(working, num_returns=len(working), timeout=self._settings.worker.hard_deadline_seconds)
+
+
+def _why(working: Any) -> str:
+    try:
+        ray.get(working)
+    except RayError as error:
+        return type(error).__name__
+    return "returned"

@@ -1,0 +1,203 @@
+"""The worker: lease → fetch → examine → look up → decide → finish. A plain class: no Ray, no globals, one support at a time.
+
+Nothing that happens here loses a support. A worker that dies leaves a lease that runs out; one that hangs stops renewing at
+its hard deadline; one that was too slow finds its token refused. After the last attempt the support goes to a person.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from types import TracebackType
+
+from structlog.typing import FilteringBoundLogger
+
+from pipeline import telemetry
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.capture import Capture, Part
+from pipeline.domain.context import Context
+from pipeline.domain.evidence import Evidence
+from pipeline.domain.process import Process
+from pipeline.domain.support import SupportInfo
+from pipeline.domain.verdict import Outcome, Reason, Subject, Verdict
+from pipeline.electoral_roll import ElectoralRoll
+from pipeline.errors import ApoyoError, Corrupt, LeaseLost, Misconfigured, Unavailable
+from pipeline.networks.api import Networks
+from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release
+from pipeline.records.storage import INFO, Storage, load_parts, open_key
+from pipeline.records.supports import Finished, SupportRecord, finish, get_support
+from pipeline.result import Heading, support_resource, unexamined_resource
+from pipeline.settings import WorkerSettings
+
+RETRY_SECONDS = 1.0
+"""How long a job or a worker waits after something failed, so that a dependency that is down is not asked in a tight loop."""
+
+Guard = Callable[[float], AbstractContextManager[None]]
+"""Ends this process if its block lasts longer than that many seconds, even where native code hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The two pure halves of the job, and what they are given with every support."""
+
+    examine: Callable[[Capture, Networks, Calibration], Evidence]
+    decide: Callable[[Evidence, Context], Verdict]
+    networks: Networks
+    calibration: Calibration
+    roll: ElectoralRoll
+    processes: Mapping[str, Process]
+
+
+class Worker:
+    """Verifies supports one after another. `name` tells workers apart in the rows they lease."""
+
+    def __init__(self, storage: Storage, judge: Judge, settings: WorkerSettings, name: str,
+                 guard: Guard = lambda _seconds: nullcontext()) -> None:
+        self._storage = storage
+        self._judge = judge
+        self._settings = settings
+        self._name = name
+        self._guard = guard
+        self._log = telemetry.logger("worker").bind(worker=name)
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; the support in hand is finished first."""
+        while not stop.is_set():
+            try:
+                taken = self.run_once()
+            except Unavailable as error:
+                self._log.warning("cannot claim", code=error.code)
+                stop.wait(RETRY_SECONDS)
+                continue
+            if taken == 0:
+                stop.wait(self._settings.poll_seconds)
+
+    def run_once(self) -> int:
+        """Claim what fits the one free slot and bring it to an end: how many jobs were taken. Raises `Unavailable`."""
+        leases = claim(self._storage.engine, JobKind.SUPPORT, self._name, self._settings.lease_seconds,
+                       max_attempts=self._settings.max_attempts)
+        for lease in leases:
+            telemetry.CLAIMS.labels(lease.kind.value, str(min(lease.attempt, self._settings.max_attempts + 1))).inc()
+            self._attempt(lease)
+        return len(leases)
+
+    def _attempt(self, lease: Lease) -> None:
+        """One attempt: a verdict, or the job given back with a code that says why not."""
+        limit = self._settings.hard_deadline_seconds
+        log = self._log.bind(support=lease.subject_id, round=lease.round, attempt=lease.attempt)
+        try:
+            with self._guard(limit), Heartbeat(lambda: self._beat(lease), self._settings.heartbeat_seconds, limit):
+                self._bring_to_verdict(lease, log)
+        except LeaseLost:
+            telemetry.LEASES_LOST.labels(lease.kind.value).inc()
+            log.warning("lease lost")
+        except ApoyoError as error:
+            log.warning("attempt failed", code=error.code)
+            self._give_back(lease, error.code, counts=not error.retryable)
+        except Exception as error:  # whatever one support does must not stop the next
+            log.error("attempt failed", code="unexpected", exc_info=error)
+            self._give_back(lease, f"unexpected.{type(error).__name__}", counts=True)
+
+    def _bring_to_verdict(self, lease: Lease, log: FilteringBoundLogger) -> None:
+        start = time.perf_counter()
+        record = get_support(self._storage.engine, lease.subject_id)
+        if lease.exhausted:
+            finished = self._unexamined(record, "no attempt came to an end")
+        else:
+            try:
+                finished = self._verify(record)
+            except Corrupt as error:  # trying again would read the same bytes
+                log.error("stored support is damaged", code=error.code)
+                finished = self._unexamined(record, f"stored bytes cannot be used: {error.code}")
+        finish(self._storage.engine, lease, finished)
+        seconds = time.perf_counter() - start
+        telemetry.VERDICTS.labels(finished.outcome.value).inc()
+        telemetry.VERIFY_SECONDS.observe(seconds)
+        log.info("verdict", outcome=finished.outcome.value, reasons=[reason.code for reason in finished.reasons],
+                 ms=round(seconds * 1000))
+
+    def _verify(self, record: SupportRecord) -> Finished:
+        """Fetch, examine, look up, decide. Raises `Corrupt`, `Unavailable`, `Misconfigured`."""
+        judge = self._judge
+        policy = judge.processes.get(record.process)
+        if policy is None:
+            raise Misconfigured(f"this worker does not know the process {record.process!r}", code="unknown_process")
+        capture = capture_of(load_parts(self._storage, record))
+
+        evidence = judge.examine(capture, judge.networks, judge.calibration)
+        roll = judge.roll.ask(evidence)
+        context = Context(capture.info, policy, judge.calibration, record.as_of, roll=roll)
+        verdict = judge.decide(evidence, context)
+
+        for stage, ms in evidence.timings_ms.items():
+            telemetry.STAGE_SECONDS.labels(stage).observe(ms / 1000)
+        resource = support_resource(heading_of(record), evidence, verdict, context)
+        key = open_key(self._storage, record)
+        return Finished(
+            verdict.outcome, verdict.reasons, policy.version,
+            sealed_verdict=key.seal("verdict", record.round, _json(resource)),
+            sealed_fingerprints=key.seal("fingerprints", record.round, _json(asdict(evidence.fingerprints))))
+
+    def _unexamined(self, record: SupportRecord, detail: str) -> Finished:
+        """To a person, without opening the pictures. Where even the key is broken, nothing can be sealed: the row says it all."""
+        reason = Reason("support.processing_failed", Subject.SUPPORT, detail)
+        resource = unexamined_resource(heading_of(record), reason, record.process, record.as_of, record.policy_version)
+        try:
+            sealed = open_key(self._storage, record).seal("verdict", record.round, _json(resource))
+        except Corrupt:
+            sealed = b""
+        return Finished(Outcome.REVIEW, (reason,), record.policy_version, sealed_verdict=sealed, sealed_fingerprints=None)
+
+    def _beat(self, lease: Lease) -> None:
+        heartbeat(self._storage.engine, lease, self._settings.lease_seconds)
+
+    def _give_back(self, lease: Lease, code: str, *, counts: bool) -> None:
+        telemetry.ATTEMPTS_FAILED.labels(code).inc()
+        try:
+            release(self._storage.engine, lease, error=code, wait_seconds=RETRY_SECONDS, counts=counts)
+        except (LeaseLost, Unavailable) as error:  # then the lease runs out by itself
+            self._log.warning("could not give back", support=lease.subject_id, code=error.code)
+
+
+class Heartbeat:
+    """Calls `beat` every `every` seconds from a thread of its own while the block runs, and never past `limit` seconds."""
+
+    def __init__(self, beat: Callable[[], None], every: float, limit: float) -> None:
+        self._beat, self._every, self._limit = beat, every, limit
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        end = time.monotonic() + self._limit
+        while not self._over.wait(self._every) and time.monotonic() < end:
+            try:
+                self._beat()
+            except LeaseLost:
+                return  # the finish will be refused; nothing to keep alive
+            except Unavailable:
+                continue  # the next beat may get through before the lease ends; if not, the fence holds
+
+
+def capture_of(parts: Mapping[str, bytes]) -> Capture:
+    """The capture from its stored parts. Raises `BadSupportInfo`, which the door has excluded."""
+    return Capture(parts.get(Part.FRONT), parts.get(Part.BACK), parts.get(Part.SELFIE), parts.get(Part.SIGNATURE),
+                   SupportInfo.parse(parts.get(INFO, b"{}")))
+
+
+def heading_of(record: SupportRecord) -> Heading:
+    return Heading(record.id, None, record.round, record.received_at)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, default=dict).encode()
