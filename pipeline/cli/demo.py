@@ -53,12 +53,12 @@ def demo(
     from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
     from pipeline.cli.serve import running_service
-    from pipeline.settings import Settings
+    from pipeline.settings import ApiSettings, Settings, StorageSettings
 
     console = Console()
     folders = make_demo(out / "specimens", seed)
     supports = [Sent(folder, json.loads((folder / "truth.json").read_text(encoding="utf-8"))["expected"]) for folder in folders]
-    settings = Settings.for_folder(out / "var", port=0)
+    settings = Settings(storage=StorageSettings.model_validate({"data_dir": out / "var"}), api=ApiSettings(port=0))
     with Progress(SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), console=console) as progress:
         starting = progress.add_task("starting the service (API, storage, Ray) …", total=None)
         with running_service(settings) as service:
