@@ -1,0 +1,37 @@
+"""`python -m api`: the intake alone, with the settings of the environment, until SIGTERM."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from api.app import create_app
+from pipeline.errors import ApoyoError
+from pipeline.records.clients import ensure_first_client
+from pipeline.records.storage import open_storage
+from pipeline.settings import Settings
+from pipeline.telemetry import configure_logging, logger
+
+DRAIN_SECONDS = 20
+"""How long requests under way may still take after SIGTERM."""
+
+
+def main() -> int:
+    """Serve. Exit code 2 where the installation is wrong; the reason goes to the log."""
+    configure_logging()
+    try:
+        settings = Settings.load()
+        storage = open_storage(settings.storage)
+        ensure_first_client(storage.engine, settings.storage.client_secret_file)
+    except ApoyoError as error:
+        logger("api").error("cannot_start", code=error.code, detail=error.detail)
+        return 2
+    logger("api").info("serving", host=settings.api.host, port=settings.api.port)
+    uvicorn.run(create_app(storage, settings.api), host=settings.api.host, port=settings.api.port, access_log=False,
+                server_header=False, proxy_headers=False, log_config=None, timeout_graceful_shutdown=DRAIN_SECONDS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Probes and metrics.
+
+All three are open: probes cannot hold secrets, and the metrics are counts without ids, names or processes. The embedded
+service binds to loopback; in a cluster the ingress does not publish them.
+"""
+
+from __future__ import annotations
+
+from anyio import fail_after, to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from api.problems import Problem
+from pipeline.errors import ApoyoError
+from pipeline.records.engine import database_now
+from pipeline.records.storage import Storage
+from pipeline.telemetry import METRICS_CONTENT_TYPE, render_metrics
+
+PROBE_SECONDS = 3.0
+"""Below the usual timeout of a probe with two tries."""
+_NO_SUCH_BLOB = "ready/probe"
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez")
+async def livez() -> JSONResponse:
+    """The process answers. Says nothing of what it depends on: a restart would not mend that."""
+    return JSONResponse({"status": "live"})
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """Supports can be taken in: the database and the blob store answer. Workers are not asked: intake does not need them."""
+    try:
+        with fail_after(PROBE_SECONDS):
+            await to_thread.run_sync(_probe, request.app.state.services.storage, abandon_on_cancel=True)
+    except (ApoyoError, TimeoutError):
+        raise Problem("unavailable", "The database or the blob store does not answer: ask again after Retry-After.") from None
+    return JSONResponse({"status": "ready"})
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus text."""
+    body = await to_thread.run_sync(render_metrics, request.app.state.services.shared_metrics)
+    return Response(body, media_type=METRICS_CONTENT_TYPE)
+
+
+def _probe(storage: Storage) -> None:
+    database_now(storage.engine)
+    storage.blobs.exists(_NO_SUCH_BLOB)

@@ -1,0 +1,160 @@
+"""Every error answer, as RFC 9457 problem+json: one table of codes, each with its status and title.
+
+A detail says what to do next and never repeats what was sent. The domain's errors carry codes and no status; the table
+below is the only place where the two meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from pipeline.errors import ApoyoError, BadSupportInfo, BadUpload, Conflict, NotFound, Unavailable
+from pipeline.telemetry import UPLOADS_REFUSED, logger
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:apoyo:problem:"
+"""The type URI is this and the code: stable, and nothing is fetched from it."""
+RETRY_SECONDS = 2
+"""A hint for 409 and 503: intake takes well under a second, so two seconds later there is room again."""
+
+KINDS: Mapping[str, tuple[int, str]] = {
+    "unauthorized": (401, "A client's secret is needed"),
+    "not_found": (404, "Nothing is here"),
+    "support_not_found": (404, "No such support"),
+    "method_not_allowed": (405, "This method is not offered here"),
+    "body_too_slow": (408, "The body took too long to arrive"),
+    "client_gone": (400, "The request was not finished"),
+    "request_in_flight": (409, "The same Idempotency-Key is being worked on"),
+    "part_exists": (409, "The part is stored already"),
+    "body_too_large": (413, "The body is too large"),
+    "unsupported_media_type": (415, "The body must be multipart/form-data"),
+    "bad_multipart": (400, "The multipart body cannot be read"),
+    "idempotency_key_missing": (400, "The Idempotency-Key header is needed"),
+    "idempotency_key_invalid": (400, "The Idempotency-Key header is not usable"),
+    "idempotency_mismatch": (422, "The Idempotency-Key was used for another request"),
+    "invalid_request": (422, "The request is not valid"),
+    "part_missing": (422, "A part is missing"),
+    "part_duplicate": (422, "A part came twice"),
+    "part_unknown": (422, "A part has an unknown name"),
+    "bad_support_info": (422, "The `support` part is not usable"),
+    "process_unknown": (422, "No such process"),
+    "too_many_requests": (429, "Too many requests"),
+    "internal": (500, "Something failed on our side"),
+    "busy": (503, "Too much is being received"),
+    "storage_full": (503, "Nothing can be stored now"),
+    "unavailable": (503, "A dependency does not answer"),
+    # the door's codes (pipeline.domain.upload.CODES)
+    "file_empty": (422, "A part is empty"),
+    "file_too_large": (413, "A part is too large"),
+    "file_type": (415, "A part is not of a type that is taken"),
+    "file_heic": (415, "A part is HEIC or AVIF"),
+    "file_cut": (422, "A picture is cut short"),
+    "file_damaged": (422, "A picture is damaged"),
+    "jpeg_unsupported": (422, "A JPEG is of a kind that is not taken"),
+    "picture_empty": (422, "A picture has no pixels"),
+    "picture_too_large": (422, "A picture has too many pixels"),
+}
+
+
+@dataclass(frozen=True)
+class Problem(Exception):  # noqa: N818 (the RFC's word)
+    """An answer that is not a success. `extra`: further members, such as the part it is about."""
+
+    code: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        return KINDS[self.code][0]
+
+
+def problem_response(problem: Problem, request_id: str) -> JSONResponse:
+    status, title = KINDS[problem.code]
+    retry = {"Retry-After": str(RETRY_SECONDS)} if status in (409, 503) else {}
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + problem.code, "title": title, "status": status, "detail": problem.detail,
+        "code": problem.code, "instance": f"urn:apoyo:request:{request_id}", **problem.extra,
+    }
+    return JSONResponse(body, status, headers={**retry, **problem.headers}, media_type=MEDIA_TYPE)
+
+
+def from_error(error: ApoyoError) -> Problem:
+    """What a domain error is to a client. What is our fault says no more than that."""
+    if isinstance(error, BadUpload) and error.code in KINDS:
+        return Problem(error.code, error.detail)
+    if isinstance(error, BadSupportInfo):
+        return Problem("bad_support_info", error.detail)
+    if isinstance(error, NotFound):
+        return Problem("support_not_found", "There is no support with this id among yours.")
+    if isinstance(error, Conflict) and error.code in KINDS:
+        return Problem(error.code, f"{error.detail}: send this request with a new key, or the first request again.")
+    if isinstance(error, Unavailable):
+        return Problem("storage_full" if error.code == "storage_full" else "unavailable",
+                       "Nothing was stored: send the same request with the same Idempotency-Key again, later.")
+    return internal()
+
+
+def internal() -> Problem:
+    return Problem("internal", "The request was not the cause: send it again with the same Idempotency-Key; "
+                               "if it fails again, tell the operator the `instance`.")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every known exception with its problem; what is not known is answered by `api.manners`."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(ApoyoError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
+
+
+def _answer(request: Request, problem: Problem) -> JSONResponse:
+    if request.url.path.startswith("/v1/") and 400 <= problem.status < 500:
+        UPLOADS_REFUSED.labels(code=problem.code).inc()
+    return problem_response(problem, request.state.request_id)
+
+
+async def _on_problem(request: Request, problem: Exception) -> JSONResponse:
+    if not isinstance(problem, Problem):
+        raise problem
+    return _answer(request, problem)
+
+
+async def _on_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, ApoyoError):
+        raise error
+    problem = from_error(error)
+    if problem.status >= 500:
+        logger("api").error("request_failed", request=request.state.request_id, code=error.code, kind=type(error).__name__)
+    return _answer(request, problem)
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    known = {
+        404: Problem("not_found", "No route has this path: /openapi.json lists them."),
+        405: Problem("method_not_allowed", "Use a method that the Allow header names.", headers=dict(error.headers or {})),
+    }
+    return _answer(request, known.get(error.status_code, Problem("invalid_request", "The request cannot be read.")))
+
+
+async def _on_validation(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    places = sorted({str(one["loc"][0]) for one in error.errors()})
+    return _answer(request, Problem("invalid_request", f"Not valid in: {', '.join(places)}. /openapi.json says what is expected."))
+
+
+async def _on_gone(request: Request, _error: Exception) -> JSONResponse:
+    return _answer(request, Problem("client_gone", "The connection ended before the body did: send the request again."))

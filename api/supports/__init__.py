@@ -1,0 +1,1 @@
+"""`/v1/supports`: take one in, and tell how it stands."""

@@ -1,0 +1,90 @@
+"""What the API promises of a support, for /openapi.json. The resource itself is made by `pipeline.result`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from api.problems import MEDIA_TYPE
+
+
+class ReceivedSupport(BaseModel):
+    """The answer to a support that was taken in: durable from here on."""
+
+    id: str
+    status: Literal["received"] = "received"
+    url: str = Field(description="Where the support is asked for; also in the Location header.")
+
+
+class SupportResource(BaseModel, extra="allow"):
+    """A support as an operator sees it. `verdict` is null while it waits; keys may be added, none is left out."""
+
+    id: str
+    source: str | None
+    status: str
+    round: int
+    process: str
+    received_at: str
+    as_of: str
+    policy_version: str
+    verdict: Literal["accepted", "retake", "review", "rejected"] | None
+    reasons: list[dict[str, Any]]
+    card: dict[str, Any] | None
+    codes: list[dict[str, Any]]
+    mrz: dict[str, Any] | None
+    fields: dict[str, Any]
+    face: dict[str, Any] | None
+    signature: dict[str, Any] | None
+    checks: list[dict[str, Any]]
+    timings_ms: dict[str, float]
+    networks: dict[str, str]
+
+
+class ProblemBody(BaseModel, extra="allow"):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for these statuses."""
+    schema = ProblemBody.model_json_schema()
+    return {status: {"description": "Problem (RFC 9457)", "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}
+
+
+_JPEG = {"type": "string", "format": "binary", "description": "JPEG, whole, at most 10 MiB and 64 megapixels."}
+BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"multipart/form-data": {
+        "schema": {
+            "type": "object", "required": ["front", "back", "selfie", "signature"], "additionalProperties": False,
+            "properties": {
+                "front": _JPEG, "back": _JPEG, "selfie": _JPEG,
+                "signature": {"type": "string", "format": "binary", "description": "PNG or JPEG, whole, at most 4 MiB."},
+                "support": {
+                    "type": "object", "additionalProperties": False,
+                    "description": "The support's own words, as JSON.",
+                    "properties": {
+                        "process": {"type": "string"}, "applicant": {"type": "string"}, "gatherer": {"type": "string"},
+                        "chosen_model": {"type": "string", "pattern": "^[A-J]$"}, "notice_version": {"type": "string"},
+                        "captured_at": {"type": "string", "format": "date-time"}, "device": {"type": "string"},
+                        "as_of": {"type": "string", "format": "date"}, "strokes": {"type": "array", "items": {"type": "array"}},
+                    },
+                },
+            },
+        },
+        "encoding": {"front": {"contentType": "image/jpeg"}, "back": {"contentType": "image/jpeg"},
+                     "selfie": {"contentType": "image/jpeg"}, "signature": {"contentType": "image/png, image/jpeg"},
+                     "support": {"contentType": "application/json"}},
+    }}},
+    "parameters": [{
+        "name": "Idempotency-Key", "in": "header", "required": True,
+        "description": "1 to 200 visible ASCII characters: the same key with the same request gives the same support.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    }],
+}
