@@ -47,8 +47,9 @@ class Manners:
 
         try:
             await self._app(scope, receive, send_with_headers)
-        except Exception as error:  # noqa: BLE001 (the last resort: an answer for the client, the kind of error for the log)
-            # The message may hold what was sent, so only the kind and the place are logged.
+        except Exception as error:
+            # The last resort: an answer for the client; for the log only the kind and the place, since the message may
+            # hold what was sent.
             logger("api").error("unexpected_error", request=state["request_id"], kind=type(error).__name__, place=_place(error))
             if started:
                 raise

@@ -7,7 +7,7 @@ below is the only place where the two meet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -24,6 +24,8 @@ TYPE_PREFIX = "urn:apoyo:problem:"
 """The type URI is this and the code: stable, and nothing is fetched from it."""
 RETRY_SECONDS = 2
 """A hint for 409 and 503: intake takes well under a second, so two seconds later there is room again."""
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 KINDS: Mapping[str, tuple[int, str]] = {
     "unauthorized": (401, "A client's secret is needed"),
@@ -64,14 +66,16 @@ KINDS: Mapping[str, tuple[int, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Problem(Exception):  # noqa: N818 (the RFC's word)
+class Problem(Exception):
     """An answer that is not a success. `extra`: further members, such as the part it is about."""
 
-    code: str
-    detail: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    extra: Mapping[str, str] = field(default_factory=dict)
+    def __init__(self, code: str, detail: str, *,
+                 headers: Mapping[str, str] = _NOTHING, extra: Mapping[str, str] = _NOTHING) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.headers = headers
+        self.extra = extra
 
     @property
     def status(self) -> int:
@@ -153,7 +157,7 @@ async def _on_validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     places = sorted({str(one["loc"][0]) for one in error.errors()})
-    return _answer(request, Problem("invalid_request", f"Not valid in: {', '.join(places)}. /openapi.json says what is expected."))
+    return _answer(request, Problem("invalid_request", f"Not valid in: {', '.join(places)}; see /openapi.json."))
 
 
 async def _on_gone(request: Request, _error: Exception) -> JSONResponse:

@@ -37,7 +37,7 @@ class SupportForm:
 
 
 def boundary_of(content_type: str | None) -> bytes:
-    """The boundary that a Content-Type of multipart/form-data names. Raises `Problem` (`unsupported_media_type`, `bad_multipart`)."""
+    """The boundary that a Content-Type names. Raises `Problem` (`unsupported_media_type`, `bad_multipart`)."""
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data":
         raise Problem("unsupported_media_type", "Send multipart/form-data with the parts front, back, selfie and signature.",
