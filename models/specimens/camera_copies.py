@@ -1,0 +1,78 @@
+"""Cards that are not there themselves: toner on paper, and a picture of a card on a screen."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from models.specimens.backgrounds import noise
+from models.specimens.backgrounds_clutter import rounded_mask
+from pipeline.networks.api import Image
+from pipeline.stages.geometry import CARD_MM
+
+_SUBPIXELS = 3
+
+
+def photocopied(rng: np.random.Generator, card: Image) -> Image:
+    """A grey copy of a card side at its own size: toner's steep curve, speckle, streaks along the drum. BGR, grey."""
+    h, w = card.shape[:2]
+    scale = w / CARD_MM[0]
+    grey = cv2.GaussianBlur(cv2.cvtColor(card, cv2.COLOR_BGR2GRAY), (0, 0), 0.06 * scale).astype(np.float32) / 255
+    steep, middle = float(rng.uniform(5, 9)), float(rng.uniform(0.42, 0.6))
+    tone = 1 / (1 + np.exp(-steep * (grey - middle)))
+    tone = 0.10 + 0.86 * tone
+    tone += 0.05 * noise(rng, w, h, (0.12 * scale,) * 2, 1) * (1 - np.abs(2 * tone - 1))
+    tone += 0.02 * noise(rng, w, h, (60 * scale, 0.8 * scale), 1)
+    specks = rng.random((h // 8, w // 8), np.float32) < 0.0015
+    tone -= 0.5 * cv2.resize(specks.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR)
+    cover = rounded_mask(w, h, 3.18 * scale).astype(np.float32) / 255
+    paper = 0.955
+    tone = paper * (1 - cover) + np.minimum(tone, paper) * cover
+    # the lid leaves a thin shadow round the card's edge
+    rim = cv2.GaussianBlur(cover, (0, 0), 0.25 * scale)
+    tone -= 0.25 * np.clip(1 - np.abs(2 * rim - 1), 0, 1)
+    return np.asarray(cv2.cvtColor(np.clip(tone * 255, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def sheet_around(rng: np.random.Generator, px_per_mm: float) -> tuple[Image, tuple[float, float]]:
+    """The paper that a copy is printed on, and where on it the card's centre lies (pixels)."""
+    left, right, top, bottom = (float(v) for v in rng.uniform(8, 45, 4))
+    size = round((CARD_MM[0] + left + right) * px_per_mm), round((CARD_MM[1] + top + bottom) * px_per_mm)
+    curl = 0.012 * noise(rng, size[0], size[1], (60 * px_per_mm,) * 2, 2)
+    page = np.clip(243 * (1 + curl[..., None]), 0, 255).astype(np.uint8).repeat(3, axis=2)
+    return page, ((left + CARD_MM[0] / 2) * px_per_mm, (top + CARD_MM[1] / 2) * px_per_mm)
+
+
+def on_screen(rng: np.random.Generator, card: Image) -> tuple[Image, float]:
+    """The card as a screen shows it: each of its pixels three stripes of red, green, blue with dark gaps.
+
+    Returns the texture (BGR, three texels a screen pixel) and the screen's pixels across the card. Photographed without a
+    filter before sampling, its grid beats with the sensor's: moire.
+    """
+    across = int(rng.integers(620, 1150))
+    down = round(across * card.shape[0] / card.shape[1])
+    small = cv2.resize(card, (across, down), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = np.clip((small * np.array([1.06, 1.0, 0.94], np.float32)) * 0.92 + 10, 0, 255)
+    big = cv2.resize(small, (across * _SUBPIXELS, down * _SUBPIXELS), interpolation=cv2.INTER_NEAREST)
+    # stripes leak a third of their neighbours' light, and the picture keeps its mean brightness
+    leak, gap = float(rng.uniform(0.35, 0.6)), float(rng.uniform(0.55, 0.8))
+    stripe = np.full((_SUBPIXELS, 3), leak, np.float32)
+    for column, channel in enumerate((2, 1, 0)):
+        stripe[column, channel] = 1.0
+    pattern = np.tile(stripe, (across, 1))[None] * np.tile(np.array([1, 1, gap], np.float32), down)[:, None, None]
+    return np.clip(big * pattern / pattern.mean() * 0.9, 0, 255).astype(np.uint8), float(across)
+
+
+def device_around(rng: np.random.Generator, px_per_mm: float) -> tuple[Image, Image, tuple[float, float]]:
+    """A tablet or laptop whose screen is larger than the card: picture, mask, and the card's centre on it (pixels)."""
+    sides = rng.uniform(6, 70, 4)
+    bezel = float(rng.uniform(4, 14))
+    width, height = CARD_MM[0] + sides[0] + sides[1], CARD_MM[1] + sides[2] + sides[3]
+    w, h, rim = round((width + 2 * bezel) * px_per_mm), round((height + 2 * bezel) * px_per_mm), round(bezel * px_per_mm)
+    picture = np.full((h, w, 3), float(rng.uniform(10, 35)), np.uint8)
+    ground = rng.uniform(225, 245, 3) if rng.random() < 0.5 else rng.uniform(22, 60) + rng.uniform(-4, 4, 3)
+    picture[rim:h - rim, rim:w - rim] = ground.astype(np.uint8)
+    bar = round(5 * px_per_mm)
+    picture[rim:rim + bar, rim:w - rim] = np.clip(ground * 0.85 + 8, 0, 255).astype(np.uint8)
+    centre = ((bezel + sides[0] + CARD_MM[0] / 2) * px_per_mm, (bezel + sides[2] + CARD_MM[1] / 2) * px_per_mm)
+    return picture, rounded_mask(w, h, 5 * px_per_mm), (float(centre[0]), float(centre[1]))
