@@ -59,16 +59,16 @@ class Supervisor:
 
     def _await_start(self) -> None:
         try:
-            ray.get([slot.actor.pid.options(concurrency_group="control").remote() for slot in self._slots])
+            ray.get([slot.actor.pid.remote() for slot in self._slots])
         except RayError as error:
             said = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise Misconfigured(f"a worker could not start: {said[-1] if said else type(error).__name__}",
                                 code="worker_not_started") from error
 
     def _start(self, slot: Slot) -> None:
-        # `work` holds one thread for good, the control group answers beside it; Ray restarts nothing, see _replace_dead.
+        # Two threads: `work` holds one for good, the other answers beside it. Ray restarts nothing, see _replace_dead.
         kind: Any = ray.remote(Verifier)
-        slot.actor = kind.options(num_cpus=1, max_restarts=0, max_task_retries=0, concurrency_groups={"control": 1}).remote(
+        slot.actor = kind.options(num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=2).remote(
             self._settings, self._make_worker)
         slot.working = slot.actor.work.remote()
         slot.started_at = time.monotonic()
@@ -90,7 +90,7 @@ class Supervisor:
         working = [slot.working for slot in self._slots if slot.actor is not None]
         for slot in self._slots:
             if slot.actor is not None:
-                slot.actor.drain.options(concurrency_group="control").remote()
+                slot.actor.drain.remote()
         if working:
             ray.wait(working, num_returns=len(working), timeout=self._settings.worker.hard_deadline_seconds)
 

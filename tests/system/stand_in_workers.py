@@ -1,0 +1,35 @@
+"""`python -m tests.system.stand_in_workers`: the real workers in a real Ray, with a verification that waits while told to.
+
+A file `hold` in the data folder keeps every verification waiting; a file `hang` makes it hang as native code would: with the
+interpreter's lock held, so that no thread of Python can run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+
+from pipeline.cli.work import run_workers
+from pipeline.domain.capture import Capture
+from pipeline.records.storage import open_storage
+from pipeline.settings import Settings
+from pipeline.worker import Guard, Worker
+from tests.contract.judges import judge
+
+
+def held_worker(settings: Settings, name: str, guard: Guard) -> Worker:
+    folder = settings.storage.data_dir
+
+    def before(_capture: Capture) -> None:
+        while (folder / "hold").exists():
+            time.sleep(0.02)
+        if (folder / "hang").exists():
+            ctypes.PyDLL(None).sleep(3600)  # PyDLL keeps the lock, as a call into hung native code would
+
+    return Worker(open_storage(settings.storage), judge(before), settings.worker, name, guard)
+
+
+
+
+if __name__ == "__main__":
+    run_workers(Settings.load(), held_worker)

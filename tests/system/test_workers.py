@@ -1,0 +1,171 @@
+"""Real processes: Ray, SQLite, the folder. A worker that is killed, hangs or is drained costs a support time, never a verdict."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from pipeline.cli.work import READY_LINE
+from pipeline.domain.support import State
+from pipeline.records import tables
+from pipeline.records.engine import reading
+from pipeline.records.storage import Storage, open_storage
+from pipeline.records.supports import get_support
+from pipeline.settings import Settings, StorageSettings, WorkerSettings, child_environment
+from tests.contract.record_makers import client_in, insert_one
+
+pytestmark = pytest.mark.system
+ROOT = Path(__file__).parents[2]
+SECONDS = 60.0
+
+
+def until(what: Callable[[], Any], seconds: float = SECONDS) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
+
+
+class Workers:
+    """Two worker processes in a Ray of their own, as `apoyo work` starts them."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        self.settings, self.log = settings, log
+        self.storage: Storage = open_storage(settings.storage)
+        self.client = client_in(self.storage.engine)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.system.stand_in_workers"], cwd=ROOT, env=child_environment(settings), text=True,
+            stdout=subprocess.PIPE, stderr=log.open("ab"), start_new_session=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().strip() == READY_LINE, log.read_text()[-2000:]
+
+    def flag(self, name: str, on: bool) -> None:
+        file = self.settings.storage.data_dir / name
+        file.touch() if on else file.unlink(missing_ok=True)
+
+    def submit(self) -> str:
+        return insert_one(self.storage, self.client)
+
+    def held_by(self, support_id: str) -> int | None:
+        """The process that holds the support's lease."""
+        with reading(self.storage.engine) as connection:
+            worker = connection.execute(select(tables.jobs.c.worker).where(tables.jobs.c.subject_id == support_id)).scalar_one()
+        return None if worker is None else int(worker.rpartition(":")[2])
+
+    def state(self, support_id: str) -> State:
+        return get_support(self.storage.engine, support_id).state
+
+    def verdicts(self) -> list[tuple[str, int, str]]:
+        with reading(self.storage.engine) as connection:
+            return [(row.support_id, row.fence, row.outcome) for row in connection.execute(select(tables.verdicts))]
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(SECONDS)
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    folder = tmp_path_factory.mktemp("workers")
+    running = Workers(Settings(
+        storage=StorageSettings.model_validate({"data_dir": folder / "var"}),
+        worker=WorkerSettings(count=2, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4)), folder / "log")
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+    running.process.stdout.close()
+
+
+@pytest.fixture(autouse=True)
+def released(workers: Workers) -> Iterator[None]:
+    yield
+    for name in ("hold", "hang"):
+        workers.flag(name, False)
+
+
+def test_supports_get_their_verdicts(workers: Workers) -> None:
+    ids = [workers.submit() for _ in range(10)]
+    until(lambda: all(workers.state(support_id) is State.ACCEPTED for support_id in ids))
+
+
+def test_a_worker_killed_in_a_verification_costs_no_support(workers: Workers) -> None:
+    workers.flag("hold", True)
+    support_id = workers.submit()
+    victim = until(lambda: workers.held_by(support_id))
+    assert workers.state(support_id) is State.PROCESSING
+    os.kill(victim, signal.SIGKILL)
+    workers.flag("hold", False)
+    until(lambda: workers.state(support_id) is State.ACCEPTED)
+    assert [fence for verdict_of, fence, _ in workers.verdicts() if verdict_of == support_id] == [2]
+    others = [workers.submit() for _ in range(4)]
+    until(lambda: all(workers.state(other) is State.ACCEPTED for other in others))
+
+
+def test_the_killed_worker_is_replaced(workers: Workers) -> None:
+    workers.flag("hold", True)
+    ids = [workers.submit() for _ in range(2)]
+    victims = {until(lambda one=one: workers.held_by(one)) for one in ids}
+    assert len(victims) == 2
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    workers.flag("hold", False)
+    until(lambda: all(workers.state(support_id) is State.ACCEPTED for support_id in ids))
+
+
+def test_a_worker_hung_in_native_code_ends_at_its_deadline(workers: Workers) -> None:
+    workers.flag("hold", True)
+    support_id = workers.submit()
+    victim = until(lambda: workers.held_by(support_id))
+    workers.flag("hang", True)
+    workers.flag("hold", False)
+    until(lambda: workers.held_by(support_id) != victim or not alive(victim), 30)
+    workers.flag("hang", False)
+    until(lambda: workers.state(support_id) is not State.PROCESSING)
+    until(lambda: not alive(victim), 10)
+    assert len([1 for verdict_of, _, _ in workers.verdicts() if verdict_of == support_id]) == 1
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def test_sigterm_finishes_what_is_in_hand_and_leaves_no_process(workers: Workers) -> None:
+    workers.flag("hold", True)
+    support_id = workers.submit()
+    until(lambda: workers.held_by(support_id))
+    workers.process.terminate()
+    time.sleep(0.5)
+    workers.flag("hold", False)
+    assert workers.process.wait(SECONDS) == 0
+    assert workers.state(support_id) is State.ACCEPTED
+    assert [fence for verdict_of, fence, _ in workers.verdicts() if verdict_of == support_id] == [1]
+    until(lambda: not processes_naming(str(workers.settings.storage.data_dir)), 20)
+
+
+def processes_naming(text: str) -> list[str]:
+    """Command lines of living processes that hold `text`: Ray's carry its folder or the session's."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if text in line:
+                found.append(line)
+    return found

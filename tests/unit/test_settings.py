@@ -1,0 +1,79 @@
+"""Settings: from the environment, in sections, with a mistake named and never a value shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline import settings as module
+from pipeline.errors import Misconfigured
+from pipeline.settings import Settings, WorkerSettings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("APOYO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_run_on_one_machine(tmp_path: Path) -> None:
+    settings = Settings.load()
+    assert (settings.api.host, settings.api.port, settings.api.max_body_bytes) == ("127.0.0.1", 8080, 25 * 2**20)
+    assert settings.storage.database_url == f"sqlite:///{tmp_path}/var/apoyo.sqlite3"
+    assert settings.storage.key_file == tmp_path / "var/keys/kek"
+    assert settings.ray.token_file == tmp_path / "var/keys/ray-token"
+    assert (settings.worker.max_attempts, settings.worker.hard_deadline_seconds) == (3, 20)
+
+
+def test_one_folder_moves_everything_and_one_value_stays_where_it_is_put(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APOYO_STORAGE__DATA_DIR", "/srv/apoyo")
+    monkeypatch.setenv("APOYO_STORAGE__KEY_FILE", "/run/secrets/kek")
+    settings = Settings.load()
+    assert settings.storage.blob_dir == Path("/srv/apoyo/blobs")
+    assert settings.storage.key_file == Path("/run/secrets/kek")
+    assert settings.ray.token_file == Path("/srv/apoyo/keys/ray-token")
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("APOYO_API__PORT", "eighty"), ("APOYO_API__PORT", "70000"), ("APOYO_API__POORT", "80"), ("APOYO_WORKER__COUNT", "0"),
+    ("APOYO_WORKER__LEASE_SECONDS", "3")])
+def test_a_mistake_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured) as caught:
+        Settings.load()
+    assert name.split("__")[0] in caught.value.detail
+    assert value not in caught.value.detail or value == "3"
+
+
+def test_a_child_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APOYO_API__PORT", "9000")
+    monkeypatch.setenv("APOYO_WORKER__COUNT", "7")
+    settings = Settings.load()
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load() == settings
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings.load().api.port = 1  # type: ignore[misc]
+
+
+def test_a_heartbeat_that_could_lose_its_lease_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        WorkerSettings(lease_seconds=3, heartbeat_seconds=2)
+
+
+@pytest.mark.parametrize(("files", "cores"), [
+    ({"cpu.max": "200000 100000"}, 2.0), ({"cpu.max": "max 100000"}, None), ({"cpu.max": "150000 100000"}, 1.5),
+    ({"cpu/cpu.cfs_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4.0),
+    ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None), ({"cpu.max": "what"}, None), ({}, None)])
+def test_the_cgroups_quota_is_read(tmp_path: Path, files: dict[str, str], cores: float | None) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert module._cgroup_quota(tmp_path) == cores
