@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from PIL import ImageDraw
-
 from models.specimens import codes
 from models.specimens.canvas import MODULE_MM, PX_PER_MM, Canvas
 from models.specimens.front import sign, write
@@ -62,17 +60,13 @@ def _codes(canvas: Canvas, layout: SideLayout, values: Mapping[str, str], person
 
 def _votes(canvas: Canvas, box: BoxMm, caption: str, issue_year: int) -> None:
     """A frame of small squares for the stamps of elections, with its caption and years."""
-    pen = ImageDraw.Draw(canvas.image)
-    x0, y0, x1, y1 = (round(value * PX_PER_MM) for value in box)
-    colour = canvas.inks["label"]
     middle = ((box[0] + box[2]) / 2, box[1] - 0.5)
     canvas.text("heading", caption, middle, STYLES["tiny"], align="middle", width_mm=box[2] - box[0])
-    pen.rectangle((x0, y0, x1, y1), outline=colour, width=4)
     columns = 2
     rows = _VOTE_YEARS // columns
     for index in range(_VOTE_YEARS):
-        width, height = (x1 - x0) // columns, (y1 - y0) // rows
-        left, top = x0 + width * (index % columns), y0 + height * (index // columns)
-        pen.rectangle((left, top, left + width, top + height), outline=colour, width=3)
+        width, height = (box[2] - box[0]) / columns, (box[3] - box[1]) / rows
+        left, top = box[0] + width * (index % columns), box[1] + height * (index // columns)
+        canvas.frame((left, top, left + width, top + height), "label", 3)
         year = f"{(issue_year + 1 + 3 * index) % 100:02d}"
-        canvas.text("heading", year, ((left / PX_PER_MM) + 0.5, top / PX_PER_MM + 1.6), STYLES["tiny"])
+        canvas.text("heading", year, (left + 0.5, top + 1.6), STYLES["tiny"])

@@ -22,6 +22,9 @@ MODULE_MM = 0.2
 """Of the large QRs and the PDF417: 8 px, and 4 px of the pipeline's rectified card."""
 
 Rgb = tuple[int, int, int]
+_PATCH: Rgb = (252, 252, 250)
+_PATCH_STRENGTH = 0.9
+"""The light ground that a code is printed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class DrawnCode:
 class Canvas:
     """A side while it is printed. `rng` moves each element by up to `jitter_mm` in x and y."""
 
-    image: Image.Image
+    image: NDArray[np.uint8]
+    """(2159, 3424, 3) BGR uint8, printed on in place."""
     inks: dict[str, Rgb]
     family: int
     jitter_mm: float
@@ -76,7 +80,7 @@ class Canvas:
             mask = mask.transpose(Image.Transpose.ROTATE_90)
             x, y = self._pixels(at)
             x, y = x - mask.width, y - mask.height
-        self.image.paste(self.inks[style.ink], (x, y), mask)
+        self._lay(np.asarray(mask), x, y, self.inks[style.ink])
         return self._note(name, text, x, y, mask.width, mask.height)
 
     def mrz(self, lines: tuple[str, str, str], at: tuple[float, float], pitch_mm: float, pen: float) -> None:
@@ -87,7 +91,7 @@ class Canvas:
             ink = 255 - ocrb.draw_mrz_line(line, height, pen)
             rows, columns = np.flatnonzero(ink.max(axis=1)), np.flatnonzero(ink.max(axis=0))
             top = y + round(index * pitch_mm * PX_PER_MM)
-            self.image.paste(self.inks["value"], (x, top), Image.fromarray(ink))
+            self._lay(np.asarray(ink), x, top, self.inks["value"])
             self._note("mrz", line, x + int(columns[0]), top + int(rows[0]),
                        int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
 
@@ -98,35 +102,42 @@ class Canvas:
         rows, columns = modules.shape
         height, width = height_px or rows * module_px, columns * module_px
         quiet = (2 if symbology is Symbology.PDF417 else 4) * module_px
-        self.tint((x - quiet, y - quiet, x + width + quiet, y + height + quiet), (252, 252, 250), 0.9)
-        dark = Image.fromarray(255 - modules).resize((width, height), Image.Resampling.NEAREST)
-        self.image.paste(self.inks["code"], (x, y), dark)
+        patch = np.full((height + 2 * quiet, width + 2 * quiet), round(255 * _PATCH_STRENGTH), np.uint8)
+        self._lay(patch, x - quiet, y - quiet, _PATCH)
+        dark = cv2.resize(255 - modules, (width, height), interpolation=cv2.INTER_NEAREST)
+        self._lay(np.asarray(dark, dtype=np.uint8), x, y, self.inks["code"])
         x0, y0, x1, y1 = (value / PX_PER_MM for value in (x, y, x + width, y + height))
         self.codes.append(DrawnCode(symbology, role, payload, ((x0, y0), (x1, y0), (x1, y1), (x0, y1))))
 
-    def tint(self, box_px: tuple[int, int, int, int], colour: Rgb, strength: float) -> None:
-        """Lays a colour over a rectangle."""
-        size = (box_px[2] - box_px[0], box_px[3] - box_px[1])
-        self.image.paste(colour, (box_px[0], box_px[1]), Image.new("L", size, round(255 * strength)))
+    def frame(self, box_mm: BoxMm, ink: str, thickness: int) -> None:
+        """Prints a rectangle's outline, where it is said to stand."""
+        x0, y0, x1, y1 = (round(value * PX_PER_MM) for value in box_mm)
+        cv2.rectangle(self.image, (x0, y0), (x1, y1), self.inks[ink][::-1], thickness)
 
-    def picture(self, picture: NDArray[np.uint8], box_mm: BoxMm, mask: NDArray[np.uint8] | None = None) -> BoxMm:
-        """Prints a (H, W, 3) RGB picture into a box (cut, never stretched), through a mask of the box's size where given."""
+    def picture(self, picture: NDArray[np.uint8], box_mm: BoxMm) -> BoxMm:
+        """Prints a (H, W, 3) BGR picture into a box (cut, never stretched)."""
         x, y = self._pixels((box_mm[0], box_mm[1]))
         width, height = (round(PX_PER_MM * (box_mm[axis + 2] - box_mm[axis])) for axis in (0, 1))
-        fitted = Image.fromarray(fit(picture, width, height))
-        self.image.paste(fitted, (x, y), None if mask is None else Image.fromarray(mask))
+        self.image[y:y + height, x:x + width] = fit(picture, width, height)
         return (x / PX_PER_MM, y / PX_PER_MM, (x + width) / PX_PER_MM, (y + height) / PX_PER_MM)
 
     def ink(self, mask: NDArray[np.uint8], box_mm: BoxMm, ink: str) -> BoxMm:
         """Prints a mask (255 full ink), stretched to a box."""
         x, y = self._pixels((box_mm[0], box_mm[1]))
         width, height = (round(PX_PER_MM * (box_mm[axis + 2] - box_mm[axis])) for axis in (0, 1))
-        self.image.paste(self.inks[ink], (x, y), Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR))
+        scaled = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+        self._lay(np.asarray(scaled, dtype=np.uint8), x, y, self.inks[ink])
         return (x / PX_PER_MM, y / PX_PER_MM, (x + width) / PX_PER_MM, (y + height) / PX_PER_MM)
 
-    def pixels(self) -> NDArray[np.uint8]:
-        """(2159, 3424, 3) BGR uint8."""
-        return np.asarray(cv2.cvtColor(np.asarray(self.image), cv2.COLOR_RGB2BGR), dtype=np.uint8)
+    def _lay(self, mask: NDArray[np.uint8], x: int, y: int, ink: Rgb) -> None:
+        """Blends an ink in where a mask says so; what would fall off the card is lost."""
+        mask = mask[max(0, -y):HEIGHT_PX - y, max(0, -x):WIDTH_PX - x]
+        if mask.size == 0:
+            return
+        region = self.image[max(0, y):max(0, y) + mask.shape[0], max(0, x):max(0, x) + mask.shape[1]]
+        share = mask.astype(np.uint16)[:, :, None]
+        colour = np.array(ink[::-1], np.uint16)
+        region[:] = (region * (255 - share) + colour * share + 127) // 255
 
     def _pixels(self, at: tuple[float, float]) -> tuple[int, int]:
         x, y = (value + self.rng.uniform(-self.jitter_mm, self.jitter_mm) for value in at)

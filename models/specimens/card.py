@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from models.specimens import fonts
 from models.specimens.back import OFFICERS, draw_back
 from models.specimens.canvas import Canvas, DrawnCode, DrawnText, Rgb
 from models.specimens.front import draw_front
-from models.specimens.ground import draw_emblem, draw_ground, watermark
+from models.specimens.ground import draw_emblem, draw_ground
 from models.specimens.layout import STYLES, load_layout
 from models.specimens.names import STATE_NAMES
 from models.specimens.people import Person
@@ -25,7 +24,6 @@ from pipeline.domain.evidence import BoxMm
 
 _SEX_SHOWN = 0.85
 """Share of G and H cards whose citizen shows the sex on the front: a guess, no figure is public."""
-_WATERMARK = 0.17
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,7 @@ def draw_card(spec: CardSpec, portrait: NDArray[np.uint8]) -> DrawnCard:
     family = random.Random(f"{spec.seed} family").randrange(len(fonts.FAMILIES))
 
     front = _sheet(spec, "front", family)
-    rgb = np.ascontiguousarray(portrait[:, :, ::-1])
-    boxes = draw_front(front, front_layout, values, rgb, spec.person.citizen_id)
+    boxes = draw_front(front, front_layout, values, portrait, spec.person.citizen_id)
     back = _sheet(spec, "back", family)
     draw_back(back, back_layout, values, spec.person, spec.issue_year, spec.seed, lines)
     return DrawnCard(
@@ -121,12 +118,10 @@ def printed_values(spec: CardSpec) -> dict[str, str]:
 def _sheet(spec: CardSpec, side: str, family: int) -> Canvas:
     """The ground, the mark and the inks of one side."""
     rng = random.Random(f"{spec.seed} {spec.model} {side} ground")
-    ground = draw_ground(rng)
+    ground = draw_ground(rng, fonts.family(family)[2])
     if side == "front":
         draw_emblem(ground, (79.4, 6.4), 4.0, rng)
-    image = Image.fromarray(ground)
-    watermark(image, fonts.family(family)[2], _WATERMARK)
-    canvas = Canvas(image, _inks(spec), family, spec.jitter_mm, random.Random(f"{spec.seed} {side} jitter"))
+    canvas = Canvas(ground, _inks(spec), family, spec.jitter_mm, random.Random(f"{spec.seed} {side} jitter"))
     if side == "back":
         canvas.text("specimen", "MUESTRA", (81.6, 53.2), STYLES["mark_back"], align="middle")
     return canvas
@@ -145,4 +140,4 @@ def _inks(spec: CardSpec) -> dict[str, Rgb]:
 
 
 def _finish(canvas: Canvas, spec: CardSpec, side: str) -> NDArray[np.uint8]:
-    return wear(canvas.pixels(), random.Random(f"{spec.seed} {side} wear"))
+    return wear(canvas.image, random.Random(f"{spec.seed} {side} wear"))

@@ -30,7 +30,7 @@ def small_qr(person: Person, issue_year: int, rng: random.Random) -> tuple[bytes
 def large_qr(right: bool, rng: random.Random) -> tuple[bytes, Modules]:
     """Version 20-L, 97 × 97 modules: two bytes of header, then random bytes in the cipher text's stead."""
     payload = bytes((0, int(right))) + rng.randbytes(LARGE_LENGTH - 2)
-    return payload, _qr(segno.make_qr(payload, version=20, error="l", mode="byte", boost_error=False))
+    return payload, _qr(segno.make_qr(payload, version=20, error="l", mode="byte", mask=rng.randrange(8), boost_error=False))
 
 
 def pdf417(rng: random.Random) -> tuple[bytes, Modules]:

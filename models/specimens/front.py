@@ -19,7 +19,7 @@ _GHOST_STRENGTH = 0.5
 
 def draw_front(canvas: Canvas, layout: SideLayout, values: Mapping[str, str], portrait: NDArray[np.uint8],
                signer: str) -> tuple[BoxMm | None, BoxMm | None]:
-    """Prints a front; returns the boxes of portrait and ghost. `portrait`: RGB."""
+    """Prints a front; returns the boxes of portrait and ghost. `portrait`: BGR."""
     portrait_box = ghost_box = None
     if (box := layout.box("portrait")) is not None:
         portrait_box = canvas.picture(portrait, box)
@@ -56,7 +56,7 @@ def sign(canvas: Canvas, signer: str, box: BoxMm) -> None:
 def _ghost(canvas: Canvas, portrait: NDArray[np.uint8], box: BoxMm) -> BoxMm:
     """The small grey photograph: printed as a tint, strong where the portrait is dark, gone towards its edge."""
     width, height = (round(PX_PER_MM * (box[axis + 2] - box[axis])) for axis in (0, 1))
-    grey = cv2.cvtColor(fit(portrait, width, height), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(fit(portrait, width, height), cv2.COLOR_BGR2GRAY)
     grey = cv2.createCLAHE(clipLimit=1.5, tileGridSize=(4, 4)).apply(grey)
     y, x = np.mgrid[-1:1:complex(0, height), -1:1:complex(0, width)]
     edge = np.clip(5 * (1.12 - np.hypot(x, y)), 0, 1)

@@ -27,12 +27,21 @@ _WAVES = 58
 _WAVE_POINTS = 160
 _BEND = 4
 """Fixed-point bits of the line drawing."""
+_SMALL = (WIDTH_PX // 4, HEIGHT_PX // 4)
+_MARK: Rgb = (196, 60, 96)
+_MARK_STRENGTH = 0.17
 
 
-def draw_ground(rng: random.Random) -> NDArray[np.uint8]:
-    """(2159, 3424, 3) RGB uint8. Every call with an equally seeded `rng` gives the same pixels."""
+def draw_ground(rng: random.Random, font: Path) -> NDArray[np.uint8]:
+    """(2159, 3424, 3) BGR uint8, with MUESTRA in large letters across it, pale enough to read through.
+
+    Every call with an equally seeded `rng` gives the same pixels.
+    """
     palette = rng.choice(PALETTES)
-    image = _rainbow(palette, rng)
+    small = _rainbow(palette, rng).astype(np.float32)
+    mark = _watermark_mask(font)[:, :, None] * np.float32(_MARK_STRENGTH / 255)
+    small += (np.array(_MARK[::-1], np.float32) - small) * mark
+    image = np.asarray(cv2.resize(np.round(small).astype(np.uint8), (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_LINEAR))
     shade = [_darker(colour, rng.uniform(0.80, 0.90)) for colour in palette]
     _waves(image, shade, rng)
     for centre, radius, colour in ((rng.uniform(0.42, 0.62), 0.46, shade[0]), (rng.uniform(0.82, 0.92), 0.30, shade[1])):
@@ -41,32 +50,27 @@ def draw_ground(rng: random.Random) -> NDArray[np.uint8]:
 
 
 def draw_emblem(image: NDArray[np.uint8], centre_mm: tuple[float, float], radius_mm: float, rng: random.Random) -> None:
-    """A small flower of lines where an issuer's emblem would stand; an ornament that belongs to nobody. In place, RGB."""
+    """A small flower of lines where an issuer's emblem would stand; an ornament that belongs to nobody. In place, BGR."""
     hues = [(190, 70, 130), (90, 140, 90), (90, 90, 160), (170, 120, 60)]
     centre = (centre_mm[0] * PX_PER_MM, centre_mm[1] * PX_PER_MM)
     for index, colour in enumerate(rng.sample(hues, 3)):
         _rosette(image, centre, radius_mm * PX_PER_MM * (1 - 0.27 * index), colour, rng, layers=2)
 
 
-def watermark(image: Image.Image, font: Path, strength: float) -> None:
-    """MUESTRA in large letters across the whole side, pale enough to read through. In place."""
-    image.paste((196, 60, 96), (0, 0), _watermark_mask(font).point(lambda value: int(value * strength)))
-
-
 @lru_cache(maxsize=9)
-def _watermark_mask(font: Path) -> Image.Image:
-    scale = 4
-    mask = Image.new("L", (WIDTH_PX // scale, HEIGHT_PX // scale), 0)
+def _watermark_mask(font: Path) -> NDArray[np.uint8]:
+    """The word on the diagonal, at a quarter of the card's scale; not to be written to."""
+    mask = Image.new("L", _SMALL, 0)
     face = fonts.load(font, 170)
     word = Image.new("L", (round(face.getlength("MUESTRA")), 200), 0)
     ImageDraw.Draw(word).text((0, 160), "MUESTRA", fill=255, font=face, anchor="ls")
     turned = word.rotate(math.degrees(math.atan2(HEIGHT_PX, WIDTH_PX)) * 0.82, expand=True, resample=Image.Resampling.BILINEAR)
     mask.paste(turned, ((mask.width - turned.width) // 2, (mask.height - turned.height) // 2))
-    return mask.resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.BILINEAR)
+    return np.asarray(mask)
 
 
 def _rainbow(palette: tuple[Rgb, Rgb, Rgb], rng: random.Random) -> NDArray[np.uint8]:
-    """Three colours from left to right with soft clouds between."""
+    """Three colours from left to right with soft clouds between, BGR, at a quarter of the card's scale."""
     small = np.zeros((9, 13, 3), np.float32)
     for column in range(13):
         place = 2 * column / 12
@@ -74,7 +78,8 @@ def _rainbow(palette: tuple[Rgb, Rgb, Rgb], rng: random.Random) -> NDArray[np.ui
         weight = place - min(1, int(place))
         small[:, column] = np.array(left) * (1 - weight) + np.array(right) * weight
     small += np.array([rng.uniform(-4, 4) for _ in range(small.size)], np.float32).reshape(small.shape)
-    return np.asarray(cv2.resize(np.clip(small, 0, 255).astype(np.uint8), (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC))
+    clouds = np.clip(small[:, :, ::-1], 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(clouds, _SMALL, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
 def _waves(image: NDArray[np.uint8], colours: list[Rgb], rng: random.Random) -> None:
@@ -103,7 +108,7 @@ def _rosette(image: NDArray[np.uint8], centre: tuple[float, float], radius: floa
 
 def _line(image: NDArray[np.uint8], x: NDArray[np.float64], y: NDArray[np.float64], colour: Rgb, thickness: int) -> None:
     points = np.round(np.stack((x, y), axis=1) * 2 ** _BEND).astype(np.int32).reshape(-1, 1, 2)
-    cv2.polylines(image, [points], False, colour, thickness, cv2.LINE_AA, shift=_BEND)
+    cv2.polylines(image, [points], False, colour[::-1], thickness, cv2.LINE_AA, shift=_BEND)
 
 
 def _darker(colour: Rgb, factor: float) -> Rgb:

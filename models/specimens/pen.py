@@ -9,7 +9,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_POINTS_A_LETTER = 22
+_POINTS_A_KNOT = 9
+_CAPITALS = (
+    ((0.10, 0.55), (0.0, 0.15), (0.22, 0.85), (0.30, 0.5), (0.12, -0.02), (0.36, 0.08)),
+    ((0.34, 0.75), (0.24, 0.98), (0.04, 0.6), (0.08, 0.08), (0.28, -0.04), (0.42, 0.12)),
+    ((0.36, 0.80), (0.22, 0.95), (0.10, 0.72), (0.26, 0.42), (0.24, 0.08), (0.04, 0.02), (0.12, -0.1), (0.42, 0.05)),
+    ((0.0, 0.1), (0.10, 0.9), (0.18, 0.75), (0.22, 0.15), (0.36, 0.92), (0.42, 0.3), (0.46, 0.02), (0.54, 0.1)),
+    ((0.02, 0.5), (0.18, 0.95), (0.24, 0.6), (0.06, 0.1), (0.0, -0.05), (0.10, -0.08), (0.40, 0.1)),
+    ((0.06, 0.85), (0.08, 0.0), (0.10, 0.8), (0.34, 0.9), (0.30, 0.5), (0.12, 0.44), (0.32, 0.1), (0.44, 0.06)),
+)
+"""Ways that a first letter may run: knots (x, height over the line) in letter heights."""
 
 
 def signature_strokes(seed: str) -> tuple[NDArray[np.float64], ...]:
@@ -18,11 +27,11 @@ def signature_strokes(seed: str) -> tuple[NDArray[np.float64], ...]:
     The same seed (a person's `citizen_id`) always signs alike, so that the card and the screen can carry one hand.
     """
     rng = random.Random(f"signature {seed}")
-    strokes = [_running_hand(rng, letters=rng.randint(5, 8), tall_first=True)]
-    if rng.random() < 0.5:
-        second = _running_hand(rng, letters=rng.randint(4, 7), tall_first=True)
-        strokes.append(second + np.array((0.9, 0.05)))
-    if rng.random() < 0.75:
+    strokes = [_running_hand(rng, letters=rng.randint(4, 9))]
+    if rng.random() < 0.4:
+        second = _running_hand(rng, letters=rng.randint(3, 6))
+        strokes.append(second + np.array((0.82 * strokes[0][:, 0].max(), rng.uniform(-0.05, 0.2))))
+    if rng.random() < 0.6:
         strokes.append(_flourish(rng, max(float(stroke[:, 0].max()) for stroke in strokes)))
     together = np.concatenate(strokes)
     low, high = together.min(axis=0), together.max(axis=0)
@@ -59,18 +68,40 @@ def fingerprint_mask(rng: random.Random, width: int, height: int) -> NDArray[np.
     return np.asarray(np.round(255 * ink), dtype=np.uint8)
 
 
-def _running_hand(rng: random.Random, letters: int, tall_first: bool) -> NDArray[np.float64]:
-    """Loops along a line, as joined letters are: a point that circles while it travels, each letter with a height of its own."""
-    heights = [rng.uniform(0.16, 0.34) * (rng.uniform(1.8, 2.6) if rng.random() < 0.22 else 1) for _ in range(letters)]
-    if tall_first:
-        heights[0] = rng.uniform(0.65, 0.95)
-    slant, openness = rng.uniform(0.15, 0.5), rng.uniform(0.06, 0.15)
-    t = np.linspace(0, letters - 0.3, int(letters * _POINTS_A_LETTER))
-    height = np.interp(t, np.arange(letters), heights)
-    drift = 0.05 * np.sin(t * rng.uniform(0.5, 1.1) + rng.uniform(0, 6))
-    y = height * (0.5 - 0.5 * np.cos(2 * math.pi * t)) + drift
-    x = 0.17 * t + openness * np.sin(2 * math.pi * t) * (0.6 + height) + slant * y * 0.6
-    return np.stack((x, 1 - y), axis=1)
+def _running_hand(rng: random.Random, letters: int) -> NDArray[np.float64]:
+    """Joined letters: a capital, then bows and points of uneven height and width, some reaching below the line."""
+    slant, tight = rng.uniform(0.05, 0.45), rng.uniform(0.10, 0.16)
+    knots = list(rng.choice(_CAPITALS))
+    x = knots[-1][0]
+    for _ in range(letters):
+        width = tight * rng.uniform(0.7, 1.5)
+        kind = rng.random()
+        top = rng.uniform(0.14, 0.30)
+        if kind < 0.2:  # a loop above, as in l and b
+            top = rng.uniform(0.5, 0.85)
+            knots += [(x + 0.7 * width, top * 0.9), (x + 0.45 * width, top), (x + 0.3 * width, 0.3), (x + 0.5 * width, 0.0)]
+        elif kind < 0.38:  # a loop below, as in g and y
+            knots += [(x + 0.5 * width, top), (x + 0.6 * width, -0.1), (x + 0.35 * width, -rng.uniform(0.3, 0.5)),
+                      (x + 0.15 * width, -0.25), (x + 0.9 * width, 0.05)]
+        elif kind < 0.7:  # a point, as in u and n
+            knots += [(x + 0.45 * width, top), (x + 0.5 * width, 0.02)]
+        else:  # a bow that runs flat
+            knots += [(x + 0.6 * width, top * 0.7), (x + 0.4 * width, 0.12), (x + 0.7 * width, 0.03)]
+        x += width
+    knots.append((x + rng.uniform(0.1, 0.45), rng.uniform(-0.05, 0.25)))
+    points = _through(np.array(knots) + np.array([[rng.gauss(0, 0.012), rng.gauss(0, 0.015)] for _ in knots]))
+    return np.stack((points[:, 0] + slant * points[:, 1], 1 - points[:, 1]), axis=1)
+
+
+def _through(knots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A smooth curve through all knots (uniform Catmull-Rom)."""
+    padded = np.concatenate((knots[:1], knots, knots[-1:]))
+    t = np.linspace(0, 1, _POINTS_A_KNOT, endpoint=False)[:, None]
+    pieces = [
+        0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t ** 2 + (3 * b - a - 3 * c + d) * t ** 3)
+        for a, b, c, d in zip(padded[:-3], padded[1:-2], padded[2:-1], padded[3:], strict=True)
+    ]
+    return np.concatenate((*pieces, knots[-1:]))
 
 
 def _flourish(rng: random.Random, right: float) -> NDArray[np.float64]:
