@@ -1,0 +1,151 @@
+"""Faces: the portrait and the ghost photo on the card, the selfie, and how alike they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.evidence import FaceEvidence
+from pipeline.networks.api import Image, Net, Networks
+from pipeline.networks.face_detector import Face, faces_of, letterbox
+from pipeline.networks.face_recogniser import align, to_batch, unit_vectors
+from pipeline.stages.decode import Photo
+from pipeline.stages.face_quality import face_found
+from pipeline.stages.geometry import PX_PER_MM
+
+Size = tuple[int, int]
+
+PORTRAIT_SHARE = 0.38
+"""The part of the card, from its left edge, that the portrait lies in: text begins at 0.29-0.31 of the width
+(docs: three independent sources agree); the rest is room for a quad that is a little off."""
+GHOST_SHARE = 0.36
+"""The part of the card, from its right edge, that the ghost photo lies in (right side on every model since D)."""
+
+CARD_SIZE: Size = (192, 320)
+"""Width and height of the detector's input for a third of the card: a portrait's head comes to some 80 pixels."""
+GHOST_SIZE: Size = (320, 512)
+"""A ghost photo is about half as wide as the portrait, and pale: it is looked for at twice the scale."""
+
+LADDER: tuple[tuple[Size, float], ...] = (((320, 320), 0.15), ((640, 640), 0.10), ((320, 320), 0.60))
+"""Inputs and margins tried in turn on a photograph until a face shows: as it is; small faces; faces that fill the frame."""
+
+PEER_SHARE = 0.5
+"""A second face counts where its eyes lie at least half as far apart as the first's: someone beside, not behind."""
+
+_ANY_SCORE = 0.1
+"""Below this a cell is background: `portrait_score` reports every score above it, and judges none."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FaceMatch:
+    """The evidence, and the portrait's embedding (the selfie's where the card shows none) for the search for reuse."""
+
+    evidence: FaceEvidence
+    embedding: NDArray[np.float32] | None
+
+
+def detect_faces(image: Image, networks: Networks, calibration: Calibration) -> tuple[Face, ...]:
+    """All faces in a photograph (H, W, 3) BGR uint8, best first, in its own pixels; empty where there is none."""
+    minimum = calibration["face.detector_min"]
+    for size, margin in LADDER:
+        faces = _detect(image, networks, size, margin, minimum)
+        if faces:
+            return faces
+    return ()
+
+
+def find_portrait(card: Image, networks: Networks, calibration: Calibration) -> Face | None:
+    """The largest face in the left part of an upright front (H, W, 3) BGR, in pixels of the card; None where there is none."""
+    width = round(card.shape[1] * PORTRAIT_SHARE)
+    faces = _detect(card[:, :width], networks, CARD_SIZE, 0.0, calibration["face.detector_min"])
+    return max(faces, key=lambda face: face.eyes, default=None)
+
+
+def find_ghost(card: Image, networks: Networks, calibration: Calibration) -> Face | None:
+    """The largest face in the right part of an upright front (H, W, 3) BGR, in pixels of the card.
+
+    The ghost photo is printed pale and tinted: it is looked for in grey, with its contrast spread.
+    """
+    left = card.shape[1] - round(card.shape[1] * GHOST_SHARE)
+    faces = _detect(spread_contrast(card[:, left:]), networks, GHOST_SIZE, 0.0, calibration["face.ghost_detector_min"])
+    ghost = max(faces, key=lambda face: face.eyes, default=None)
+    return ghost.moved(1.0, left, 0.0) if ghost else None
+
+
+def portrait_score(card: Image, networks: Networks) -> float:
+    """How surely a face stands upright in the left part of the picture, 0..1: for telling a front from its half-turn.
+
+    card: (H, W, 3) BGR uint8 of any size with the card's proportions. One run of the detector at its smallest.
+    """
+    width = round(card.shape[1] * PORTRAIT_SHARE)
+    faces = _detect(card[:, :width], networks, CARD_SIZE, 0.0, _ANY_SCORE)
+    return faces[0].score if faces else 0.0
+
+
+def find_selfie(view: Image, networks: Networks, calibration: Calibration) -> tuple[Face | None, int]:
+    """The face nearest to the camera in the selfie (H, W, 3) BGR, and how many faces of like size there are."""
+    faces = sorted(detect_faces(view, networks, calibration), key=lambda face: -face.eyes)
+    if not faces:
+        return None, 0
+    return faces[0], sum(face.eyes >= PEER_SHARE * faces[0].eyes for face in faces)
+
+
+def embed(images: list[Image], networks: Networks) -> NDArray[np.float32]:
+    """Unit vectors (N, 128) float32 of aligned faces (112, 112, 3) BGR; a dot product of two is their cosine."""
+    return unit_vectors(networks.run(Net.FACE_RECOGNISER, to_batch(images))[0])
+
+
+def match_faces(
+    card: Image | None, px_per_mm: float, selfie: Photo | None, networks: Networks, calibration: Calibration
+) -> FaceMatch:
+    """Portrait, ghost and selfie, and their likeness.
+
+    card: the upright rectified front, (CARD_HEIGHT, CARD_WIDTH, 3) BGR, or None. px_per_mm: what the photograph of it
+    really holds, so that `eyes_px` is honest about an enlarged card. selfie: the decoded selfie, or None.
+    """
+    portrait = find_portrait(card, networks, calibration) if card is not None else None
+    ghost = find_ghost(card, networks, calibration) if card is not None else None
+    face, count = find_selfie(selfie.view, networks, calibration) if selfie is not None else (None, 0)
+
+    crops: dict[str, Image] = {}
+    if card is not None and portrait is not None:
+        crops["portrait"] = align(card, portrait.landmarks)
+    if card is not None and ghost is not None:
+        crops["ghost"] = spread_contrast(align(card, ghost.landmarks))
+    if selfie is not None and face is not None:
+        crops["selfie"] = align(selfie.view, face.landmarks)
+    vectors = dict(zip(crops, embed(list(crops.values()), networks), strict=True)) if crops else {}
+
+    card_px = px_per_mm / PX_PER_MM
+    evidence = FaceEvidence(
+        portrait=face_found(portrait, crops["portrait"], 1 / PX_PER_MM, card_px) if portrait else None,
+        ghost=face_found(ghost, crops["ghost"], 1 / PX_PER_MM, card_px) if ghost else None,
+        selfie=face_found(face, crops["selfie"], selfie.scale, selfie.scale) if face and selfie else None,
+        selfie_faces=count,
+        similarity=_cosine(vectors, "portrait", "selfie"),
+        ghost_similarity=_cosine(vectors, "portrait", "ghost"),
+    )
+    return FaceMatch(evidence, vectors.get("portrait", vectors.get("selfie")))
+
+
+def spread_contrast(image: Image) -> Image:
+    """Grey with its 1st to 99th percentile spread over 0..255, in three equal channels: (H, W, 3) BGR uint8."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    low, high = np.percentile(grey[::2, ::2], (1, 99))
+    spread = (grey.astype(np.float32) - low) * (255 / max(high - low, 1.0))
+    return np.asarray(cv2.cvtColor(np.clip(spread, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+
+
+def _detect(image: Image, networks: Networks, size: Size, margin: float, minimum: float) -> tuple[Face, ...]:
+    batch, place = letterbox(image, size, margin)
+    return faces_of(networks.run(Net.FACE_DETECTOR, batch), size, place, minimum)
+
+
+def _cosine(vectors: dict[str, NDArray[np.float32]], a: str, b: str) -> float | None:
+    if a not in vectors or b not in vectors:
+        return None
+    return float(np.clip(vectors[a] @ vectors[b], -1.0, 1.0))
