@@ -143,7 +143,7 @@ def test_alignment_puts_points_where_the_recogniser_wants_them(turn: float, scal
     aligned = cv2.cvtColor(align(image, points), cv2.COLOR_BGR2GRAY)
     for x, y in FRAME:
         spot = np.argwhere(aligned[round(y) - 6 : round(y) + 7, round(x) - 6 : round(x) + 7] > 127)
-        np.testing.assert_allclose(spot.mean(axis=0) + [round(y) - 6, round(x) - 6], [y, x], atol=0.6)
+        np.testing.assert_allclose(spot.mean(axis=0) + np.array([round(y) - 6, round(x) - 6]), [y, x], atol=0.6)
 
 
 def test_persons(networks: Networks) -> None:
