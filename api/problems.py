@@ -123,7 +123,7 @@ def install(app: FastAPI) -> None:
 
 
 def _answer(request: Request, problem: Problem) -> JSONResponse:
-    if request.url.path.startswith("/v1/") and 400 <= problem.status < 500:
+    if request.method == "POST" and 400 <= problem.status < 500:
         UPLOADS_REFUSED.labels(code=problem.code).inc()
     return problem_response(problem, request.state.request_id)
 
