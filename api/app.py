@@ -40,7 +40,6 @@ def create_app(
     *,
     clock: Clock = utc_now,
     requests_a_minute: int = REQUESTS,
-    shared_metrics: bool = False,
 ) -> FastAPI:
     """The ASGI application. `processes`: by id, those that supports may name. Opens and starts nothing."""
     limiter = RateLimiter(requests_a_minute)
@@ -48,7 +47,8 @@ def create_app(
                   description="Verifies a citizen's support and answers with a verdict and its evidence.")
     app.state.services = Services(
         storage=storage, intake=Intake(storage, processes, clock), pending=Pending(),
-        gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes), limiter=limiter, shared_metrics=shared_metrics)
+        gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes), limiter=limiter,
+        shared_metrics=settings.shared_metrics)
     app.add_middleware(Manners, limiter=limiter)
     problems.install(app)
     app.include_router(supports.router)
