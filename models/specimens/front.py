@@ -35,6 +35,7 @@ def draw_front(canvas: Canvas, layout: SideLayout, values: Mapping[str, str], po
 
 def write(canvas: Canvas, layout: SideLayout, values: Mapping[str, str]) -> None:
     """Prints every text of a layout whose value is known; a label without its value is left out, as on the card."""
+    right = 0.0
     for slot in layout.texts:
         key = slot.name.removeprefix("label.")
         is_label = key != slot.name
@@ -43,8 +44,9 @@ def write(canvas: Canvas, layout: SideLayout, values: Mapping[str, str]) -> None
         if not text or (is_label and wanted in values and not values[wanted]):
             continue
         name = "address" if slot.name in _ADDRESS_LINES else slot.name
-        canvas.text(name, text.format(institute=values["institute"]) if slot.text else text, slot.at, slot.style,
-                    width_mm=slot.width, align=slot.align, vertical=slot.vertical)
+        text = text.format(institute=values["institute"]) if slot.text else text
+        at = slot.at if slot.follows is None else (right + slot.follows, slot.at[1])
+        right = canvas.text(name, text, at, slot.style, width_mm=slot.width, align=slot.align, vertical=slot.vertical)[2]
 
 
 def sign(canvas: Canvas, signer: str, box: BoxMm) -> None:

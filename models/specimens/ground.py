@@ -41,7 +41,8 @@ def draw_ground(rng: random.Random, font: Path) -> NDArray[np.uint8]:
     small = _rainbow(palette, rng).astype(np.float32)
     mark = _watermark_mask(font)[:, :, None] * np.float32(_MARK_STRENGTH / 255)
     small += (np.array(_MARK[::-1], np.float32) - small) * mark
-    image = np.asarray(cv2.resize(np.round(small).astype(np.uint8), (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_LINEAR))
+    size = (WIDTH_PX, HEIGHT_PX)
+    image = np.asarray(cv2.resize(np.round(small).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
     shade = [_darker(colour, rng.uniform(0.80, 0.90)) for colour in palette]
     _waves(image, shade, rng)
     for centre, radius, colour in ((rng.uniform(0.42, 0.62), 0.46, shade[0]), (rng.uniform(0.82, 0.92), 0.30, shade[1])):

@@ -48,6 +48,8 @@ class Slot:
     width: float | None = None
     align: str = "left"
     vertical: bool = False
+    follows: float | None = None
+    """Instead of `at`'s x: this far right of the text before it, on the same line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def load_layout(model: CardModel) -> tuple[SideLayout, SideLayout]:
 def _side(data: dict[str, Any]) -> SideLayout:
     texts = tuple(
         Slot(item["name"], (item["at"][0], item["at"][1]), STYLES[item["style"]], item.get("text"), item.get("width"),
-             item.get("align", "left"), item.get("vertical", False))
+             item.get("align", "left"), item.get("vertical", False), item.get("follows"))
         for item in data["texts"]
     )
     return SideLayout(texts, {name: value for name, value in data.items() if name != "texts"})

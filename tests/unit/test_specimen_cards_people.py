@@ -26,7 +26,8 @@ def test_identifiers_agree(seed: int, adult_by: int) -> None:
     assert stdnum_curp.get_gender(person.curp) == {"H": "M", "M": "F"}[person.sex]
     key = ElectorKey.parse(person.elector_key)
     assert (key.birth_yymmdd, key.sex) == (f"{person.birth:%y%m%d}", person.sex)
-    assert key.agrees_with_curp_state(person.curp[11:13]) and key.agrees_with_names(person.paternal, person.maternal, person.given)
+    assert key.agrees_with_curp_state(person.curp[11:13])
+    assert key.agrees_with_names(person.paternal, person.maternal, person.given)
     assert person.birth.year + 18 <= person.registration_year <= adult_by
     lengths = [len(text) for text in (person.cic, person.citizen_id, person.section, person.issue_number, person.postcode)]
     assert lengths == [9, 9, 4, 2, 5]
