@@ -93,6 +93,8 @@ class WorkerSettings(_Section):
     max_attempts: int = Field(3, ge=1)
     poll_seconds: float = Field(0.1, gt=0)
     """How long an idle worker waits before it asks for work again."""
+    log_file: Path | None = None
+    """Where the workers add their log lines; None: their stderr, which Ray keeps among its session's files."""
 
     @model_validator(mode="after")
     def _ordered(self) -> WorkerSettings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -29,16 +30,17 @@ STAGE_SECONDS = Histogram("apoyo_stage_seconds", "Time in each stage of a verifi
 VERIFY_SECONDS = Histogram("apoyo_verify_seconds", "From claim to verdict.", buckets=_SECONDS)
 
 
-def configure_logging(level: int = logging.INFO) -> None:
-    """One JSON object a line on stderr, for our logger and the standard one alike. Call once at an entry point."""
+def configure_logging(level: int = logging.INFO, file: Path | None = None) -> None:
+    """One JSON object a line on stderr (or added to `file`), for our logger and the standard one alike. Once a process."""
+    stream = sys.stderr if file is None else file.open("a", encoding="utf-8", buffering=1)
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True), _places_of_exception,
     ]
     structlog.configure(
         processors=[*processors, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(level), logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    handler = logging.StreamHandler(sys.stderr)
+        wrapper_class=structlog.make_filtering_bound_logger(level), logger_factory=structlog.PrintLoggerFactory(stream))
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(
         processor=structlog.processors.JSONRenderer(), foreign_pre_chain=processors))
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

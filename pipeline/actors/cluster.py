@@ -7,6 +7,7 @@ binds beyond loopback (its own control ports, behind the token) is listed in doc
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import shutil
 import tempfile
@@ -29,7 +30,7 @@ def embedded_ray(settings: Settings) -> Iterator[None]:
 
     The node has as many CPUs as there are workers, each of which runs on one thread.
     """
-    folder, borrowed = _ray_folder(settings.storage.data_dir)
+    folder = _ray_folder(settings.storage.data_dir)
     export(_environment(settings))
     import ray  # only now: Ray reads its environment when it is imported
 
@@ -41,8 +42,7 @@ def embedded_ray(settings: Settings) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-        if borrowed:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -55,10 +55,15 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _ray_folder(data_dir: Path) -> tuple[Path, bool]:
-    """Ray's folder: under the data, where its sockets' names fit; else a private one of ours in the system's, to be removed."""
-    folder = data_dir / "ray"
-    if len(str(folder)) + RAY_SOCKET_TAIL <= MAX_SOCKET_PATH:
-        folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-        return folder, False
-    return Path(tempfile.mkdtemp(prefix="apoyo-ray-")), True
+def _ray_folder(data_dir: Path) -> Path:
+    """A folder for this process's Ray: under the data, where its sockets' names fit, else in the system's temporary folder."""
+    root = data_dir / "ray"
+    if len(str(root / str(os.getpid()))) + RAY_SOCKET_TAIL > MAX_SOCKET_PATH:
+        return Path(tempfile.mkdtemp(prefix="apoyo-ray-"))
+    root.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+    for left in root.iterdir():  # by a process that was killed
+        if not Path("/proc", left.name).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = root / str(os.getpid())
+    folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+    return folder

@@ -30,7 +30,7 @@ class Verifier:
     """The actor. `work` runs until `drain`; the two are on separate threads."""
 
     def __init__(self, settings: Settings, make_worker: MakeWorker) -> None:
-        configure_logging()
+        configure_logging(file=settings.worker.log_file)
         self._stop = threading.Event()
         self._worker = make_worker(settings, f"{os.uname().nodename}:{os.getpid()}", process_deadline)
 

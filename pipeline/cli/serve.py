@@ -20,7 +20,7 @@ from typing import IO
 
 from pipeline.cli.work import READY_LINE
 from pipeline.errors import Misconfigured
-from pipeline.settings import ApiSettings, Settings, child_environment
+from pipeline.settings import Settings, child_environment
 
 API, WORKERS = "api", "pipeline.cli.work"
 START_SECONDS = 120.0
@@ -57,13 +57,14 @@ def serve() -> None:
 def running_service(settings: Settings, *, log_file: Path | None = None, workers: str = WORKERS) -> Iterator[Service]:
     """The whole service while the block runs; children that end by themselves are started again.
 
-    log_file: where the children's log lines go (default: this process's stderr).  workers: the module that runs them.
+    log_file: where all log lines go (default: the API's to this process's stderr, the workers' to `logs/workers.log` under
+    the data).  workers: the module that runs them.
     Port 0 takes a free one. Raises `Misconfigured` where a child cannot start; nothing is left running then.
     """
     from pipeline.records.clients import ensure_first_client
     from pipeline.records.storage import open_storage
 
-    settings = _with_port(settings)
+    settings = _with_port_and_log(settings, log_file)
     storage = open_storage(settings.storage)
     ensure_first_client(storage.engine, settings.storage.client_secret_file)
     storage.engine.dispose()
@@ -158,14 +159,19 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _with_port(settings: Settings) -> Settings:
-    """With a port that is free now in the place of 0."""
-    if settings.api.port != 0:
-        return settings
+def _with_port_and_log(settings: Settings, log_file: Path | None) -> Settings:
+    """With a port that is free now in the place of 0, and a file for the workers' log."""
+    log_file = log_file or settings.worker.log_file or settings.storage.data_dir / "logs" / "workers.log"
+    log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    port = settings.api.port or _free_port(settings.api.host)
+    return settings.model_copy(update={"api": settings.api.model_copy(update={"port": port}),
+                                       "worker": settings.worker.model_copy(update={"log_file": log_file.absolute()})})
+
+
+def _free_port(host: str) -> int:
     with socket.socket() as probe:
-        probe.bind((settings.api.host, 0))
-        port = int(probe.getsockname()[1])
-    return settings.model_copy(update={"api": ApiSettings(**{**settings.api.model_dump(), "port": port})})
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -173,7 +179,6 @@ def _log(file: Path | None) -> Iterator[IO[bytes] | None]:
     if file is None:
         yield None
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("ab") as opened:
         yield opened
 

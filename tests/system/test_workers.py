@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -22,20 +21,10 @@ from pipeline.records.storage import Storage, open_storage
 from pipeline.records.supports import get_support
 from pipeline.settings import Settings, StorageSettings, WorkerSettings, child_environment
 from tests.contract.record_makers import client_in, insert_one
+from tests.system.processes import SECONDS, alive, processes_naming, until
 
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[2]
-SECONDS = 60.0
-
-
-def until(what: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s")
 
 
 class Workers:
@@ -137,13 +126,6 @@ def test_a_worker_hung_in_native_code_ends_at_its_deadline(workers: Workers) -> 
     assert len([1 for verdict_of, _, _ in workers.verdicts() if verdict_of == support_id]) == 1
 
 
-def alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-
-
 def test_sigterm_finishes_what_is_in_hand_and_leaves_no_process(workers: Workers) -> None:
     workers.flag("hold", True)
     support_id = workers.submit()
@@ -155,17 +137,3 @@ def test_sigterm_finishes_what_is_in_hand_and_leaves_no_process(workers: Workers
     assert workers.state(support_id) is State.ACCEPTED
     assert [fence for verdict_of, fence, _ in workers.verdicts() if verdict_of == support_id] == [1]
     until(lambda: not processes_naming(str(workers.settings.storage.data_dir)), 20)
-
-
-def processes_naming(text: str) -> list[str]:
-    """Command lines of living processes that hold `text`: Ray's carry its folder or the session's."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if text in line:
-                found.append(line)
-    return found

@@ -1,0 +1,102 @@
+"""`apoyo serve` whole: HTTP in, workers in Ray, the verdict out; a part that dies is started again; nothing outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipeline.cli.serve import Service, running_service
+from pipeline.settings import ApiSettings, Settings, StorageSettings, WorkerSettings, child_environment
+from tests.contract.intake_makers import files
+from tests.system.processes import processes_naming, until
+
+pytestmark = pytest.mark.system
+ROOT = Path(__file__).parents[2]
+WORKERS = "tests.system.stand_in_workers"
+
+
+def settings_in(folder: Path) -> Settings:
+    return Settings(
+        storage=StorageSettings.model_validate({"data_dir": folder / "var"}), api=ApiSettings(port=0),
+        worker=WorkerSettings(count=1, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def service(folder: Path) -> Iterator[Service]:
+    with running_service(settings_in(folder), log_file=folder / "log", workers=WORKERS) as running:
+        yield running
+    until(lambda: not processes_naming(str(folder)))
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.secret}"}, timeout=10) as client:
+        yield client
+
+
+def submit(client: httpx.Client) -> str:
+    answer = client.post("/v1/supports", files=files(), headers={"Idempotency-Key": str(uuid.uuid4())})
+    assert answer.status_code == 202, answer.text
+    return str(answer.headers["location"])
+
+
+def judged(client: httpx.Client, location: str) -> dict[str, Any] | None:
+    resource = client.get(location).json()
+    return resource if resource["verdict"] is not None else None
+
+
+def test_a_support_sent_over_http_gets_its_verdict(client: httpx.Client) -> None:
+    location = submit(client)
+    resource = until(lambda: judged(client, location))
+    assert (resource["verdict"], resource["status"], resource["id"]) == ("accepted", "accepted", location.rpartition("/")[2])
+
+
+def test_metrics_show_the_workers_too(client: httpx.Client) -> None:
+    until(lambda: judged(client, submit(client)))
+    text = client.get("/metrics").text
+    assert 'apoyo_verdicts_total{outcome="accepted"}' in text
+    assert "apoyo_supports_received_total" in text
+
+
+def test_intake_goes_on_while_the_workers_are_down_and_they_come_back(client: httpx.Client, folder: Path) -> None:
+    (driver,) = [line.split()[0] for line in processes_naming(str(folder)) if WORKERS in line]
+    os.kill(int(driver), signal.SIGKILL)
+    until(lambda: not [line for line in processes_naming(str(folder)) if "Verifier" in line])
+    location = submit(client)
+    assert client.get(location).json()["status"] == "received"
+    assert until(lambda: judged(client, location))["verdict"] == "accepted"
+
+
+def test_nothing_sent_or_read_is_in_the_logs(client: httpx.Client, folder: Path) -> None:
+    until(lambda: judged(client, submit(client)))
+    log = (folder / "log").read_text()
+    assert '"event": "verdict"' in log
+    assert not [canary for canary in ("VELAZQUEZ", "MARGARITA", "1836577177", "Bearer") if canary in log]
+
+
+def test_nothing_outlives_a_service_that_is_killed(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    program = (f"import sys\nfrom pipeline.settings import Settings\nfrom pipeline.cli.serve import running_service\n"
+               f"with running_service(Settings.load(), workers={WORKERS!r}):\n  print('up', flush=True); sys.stdin.read()\n")
+    with (tmp_path / "log").open("wb") as log, subprocess.Popen(
+            [sys.executable, "-c", program], cwd=ROOT, env=child_environment(settings), text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=log) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "up", (tmp_path / "log").read_text()[-2000:]
+        assert len(processes_naming(str(tmp_path))) > 3
+        process.kill()
+    until(lambda: not processes_naming(str(tmp_path)))
