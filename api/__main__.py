@@ -30,7 +30,7 @@ def main() -> int:
         logger("api").error("cannot_start", code=error.code, detail=error.detail)
         return 2
     logger("api").info("serving", host=settings.api.host, port=settings.api.port)
-    app = create_app(storage, settings.api, processes, shared_metrics=settings.api.shared_metrics)
+    app = create_app(storage, settings.api, processes)
     uvicorn.run(app, host=settings.api.host, port=settings.api.port, access_log=False,
                 server_header=False, proxy_headers=False, log_config=None, timeout_graceful_shutdown=DRAIN_SECONDS)
     return 0
