@@ -44,6 +44,11 @@ class CardSpec:
     overrides: Mapping[str, str] = field(default_factory=dict)
     mrz_lines: tuple[str, str, str] | None = None
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a card older than its holder's registration (`invent_person` takes `adult_by`)."""
+        if self.issue_year < self.person.registration_year:
+            raise ValueError(f"a card of {self.issue_year} needs a person invented with adult_by={self.issue_year} or less")
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnSide:
