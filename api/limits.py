@@ -66,7 +66,11 @@ class RateLimiter:
 
 
 class BodyGate:
-    """Lets bodies in while there is room for them. Used from the event loop only, so plain numbers need no lock."""
+    """Lets bodies in while there is room for them. Used from the event loop only, so plain numbers need no lock.
+
+    The process takes up to about two and a half times `max_in_flight`: a part is copied once when it is whole, and once more
+    when it is sealed.
+    """
 
     def __init__(self, max_body: int, max_in_flight: int) -> None:
         self._max_body = max_body

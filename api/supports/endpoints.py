@@ -32,7 +32,8 @@ async def receive_support(request: Request, client: Annotated[Client, Depends(au
             with fail_after(BODY_SECONDS):
                 form = await read_form(chunks, boundary)
         except TimeoutError:
-            raise Problem("body_too_slow", f"Send the body within {BODY_SECONDS:g} seconds.") from None
+            raise Problem("body_too_slow", f"Send the body within {BODY_SECONDS:g} seconds.",
+                          headers={"Connection": "close"}) from None
         receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form)
     url = f"/v1/supports/{receipt.id}"
     return JSONResponse(ReceivedSupport(id=receipt.id, url=url).model_dump(), 202, headers={"Location": url})

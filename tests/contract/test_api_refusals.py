@@ -210,6 +210,7 @@ def test_bytes_in_flight_are_bounded(tmp_path: Path) -> None:
                 with anyio.fail_after(20):
                     await opened.wait()
                 assert gate.in_flight >= 15_000
+                check_problem(await under_test.send(), 409, "request_in_flight")
                 refused = await under_test.send("other-key", files=files(front=GOOD["front"] + b"\x00" * 6_000))
                 check_problem(refused, 503, "busy")
                 release.set()
@@ -223,3 +224,21 @@ def test_bytes_in_flight_are_bounded(tmp_path: Path) -> None:
 async def _post_stream(under_test: Service, stream: AsyncIterator[bytes]) -> None:
     answer = await under_test.send(content=stream, headers={**FORM, "Transfer-Encoding": "chunked"})
     assert answer.status_code == 400
+
+
+def test_a_body_that_does_not_come_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.supports.endpoints.BODY_SECONDS", 0.2)
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield part("front")
+        await anyio.sleep(30)
+
+    async def run() -> None:
+        with service(tmp_path) as under_test:
+            answer = await under_test.send(content=stalled(), headers={**FORM, "Transfer-Encoding": "chunked"})
+            check_problem(answer, 408, "body_too_slow")
+            assert answer.headers["connection"] == "close"
+            assert under_test.kept() == NOTHING
+            assert (await under_test.send()).status_code == 202
+
+    anyio.run(run)
