@@ -25,8 +25,12 @@ WORK_SIDE = 512
 """Long side that a picture is reduced to: a pen's line keeps 2 to 4 pixels, and the stage its 2 ms."""
 FLAT_SHARE, FLAT_LEVELS = 0.55, 8
 """A screen drawing: more than half of the pixels lie within a few grey levels of one colour. A photo of paper has grain."""
+PAPER_WINDOW = 61
+"""Half of the reduced picture's long side: a drawing covers less than half of any such window, so the median is paper."""
 SPECK_SHARE = 0.00004
 """Parts smaller than this share of the picture (10 pixels of 512 x 512) are dust or JPEG noise."""
+THICK_SHARE = 0.03
+"""Half the thickness, as a share of the long side, from which a part that touches a photo's edge is no ink."""
 CANVAS, CANVAS_MARGIN, CANVAS_PEN = 400, 40, 4
 """Strokes have no canvas of their own: they are drawn to fill this one."""
 
@@ -110,13 +114,13 @@ def _from_local_paper(planes: Image) -> Image:
     """Distance from the paper around: the light of a photo is uneven, so the background is a wide median of its own."""
     height, width = planes.shape[:2]
     tiny = cv2.resize(planes, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    paper = cv2.resize(cv2.medianBlur(tiny, 31), (width, height), interpolation=cv2.INTER_LINEAR)
+    paper = cv2.resize(cv2.medianBlur(tiny, PAPER_WINDOW), (width, height), interpolation=cv2.INTER_LINEAR)
     paper = paper.reshape(height, width, -1)
     return np.asarray(cv2.absdiff(planes, paper).reshape(height, width, -1).max(axis=2), dtype=np.uint8)
 
 
 def _without_specks(mask: Mask, *, keep_thick: bool) -> Mask:
-    """Without dust; of a photo also without what is far too thick for a pen (a shadow, the table beside the paper)."""
+    """Without dust; of a photo also without what comes in over its edge far too thick for a pen (a shadow, the table)."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if count < 2:
         return mask
@@ -126,14 +130,18 @@ def _without_specks(mask: Mask, *, keep_thick: bool) -> Mask:
         depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
         thickest = np.zeros(count, dtype=np.float32)
         np.maximum.at(thickest, labels.ravel().astype(np.intp), depth.ravel())
-        keep &= thickest < 0.03 * max(mask.shape)
+        on_edge = np.zeros(count, dtype=bool)
+        on_edge[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+        keep &= ~(on_edge & (thickest > THICK_SHARE * max(mask.shape)))
     return np.where(keep[labels], 255, 0).astype(np.uint8)
 
 
 def draw_strokes(strokes: Strokes) -> Mask:
     """Strokes drawn with an even pen so that they fill a canvas. A drawing without extent is a dot in its middle."""
     points = np.array([(point.x, point.y) for stroke in strokes for point in stroke], dtype=np.float64).reshape(-1, 2)
-    mask = np.zeros((CANVAS, CANVAS), dtype=np.uint8)
+    mask = np.zeros((THICK_SHARE = 0.03
+"""Half the thickness, as a share of the long side, from which a part that touches a photo's edge is no ink."""
+CANVAS, CANVAS), dtype=np.uint8)
     if not len(points):
         return mask
     low, extent = points.min(axis=0), float(np.ptp(points, axis=0).max())
@@ -227,6 +235,9 @@ def classify(ink: Ink, calibration: Calibration) -> tuple[SignatureKind, float]:
         return SignatureKind.DOT, _below(ink.extent, calibration["signature.extent_dot"])
     if ink.crossings >= calibration["signature.crossings_cut"]:
         return SignatureKind.CUT, _above(ink.crossings, calibration["signature.crossings_cut"])
+    straight = ink.length / ink.extent
+    if straight < calibration["signature.length_line"]:
+        return SignatureKind.LINE, _below(straight, calibration["signature.length_line"])
     if ink.turning < calibration["signature.turning_line"]:
         return SignatureKind.LINE, _below(ink.turning, calibration["signature.turning_line"])
     size = max(ink.width, ink.height)
