@@ -20,6 +20,7 @@ import numpy as np
 from models.registry import load_calibration
 from pipeline.domain.evidence import SignatureKind
 from pipeline.networks.api import Array, Image
+from pipeline.stages.decode import decode
 from pipeline.stages.signature import examine_signature
 
 Lines = list[Array]  # each (N, 2), y downwards
@@ -117,10 +118,11 @@ def typed(rng: np.random.Generator) -> Image:
 
 
 def shown(mask: Image, rng: np.random.Generator, way: str) -> Image:
-    """Ink of a mask as the service gets it: `plain`, `transparent` (BGRA) or `paper` (a photo)."""
+    """Ink of a mask as the service gets it: `plain`, `transparent` (a PNG with alpha) or `paper` (a photo)."""
     ink = np.array(INKS[rng.integers(len(INKS))], dtype=np.float32)
     if way == "transparent":
-        return np.dstack([np.broadcast_to(ink.astype(np.uint8), (*mask.shape, 3)), mask])
+        drawing = np.dstack([np.broadcast_to(ink.astype(np.uint8), (*mask.shape, 3)), mask])
+        return decode(cv2.imencode(".png", drawing)[1].tobytes()).view
     alpha = mask[:, :, None].astype(np.float32) / 255
     if way == "plain":
         paper = np.full((*mask.shape, 3), 255.0 if rng.random() < 0.8 else rng.uniform(225, 250), np.float32)

@@ -60,7 +60,7 @@ class Ink:
 
 
 def examine_signature(picture: Image | None, strokes: Strokes, calibration: Calibration) -> SignatureEvidence:
-    """`picture`: (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA, None where it is missing or does not decode.
+    """`picture`: (H, W) grey or (H, W, 3) BGR, transparent parts white; None where it is missing or does not decode.
 
     The picture decides; strokes are judged where there is no picture. Neither: `UNREADABLE`.
     """
@@ -77,7 +77,7 @@ def examine_signature(picture: Image | None, strokes: Strokes, calibration: Cali
 
 def ink_mask(picture: Image, calibration: Calibration) -> Mask:
     """Where the ink is, on the picture reduced to `WORK_SIDE`: what differs from its background in any colour."""
-    small = _reduced(_on_white(picture))
+    small = _reduced(picture)
     planes = small if small.ndim == 3 else small[:, :, None]
     levels = np.array([np.bincount(planes[:, :, c].ravel(), minlength=256).argmax() for c in range(planes.shape[2])])
     away = np.abs(planes.astype(np.int16) - levels).max(axis=2).astype(np.uint8)
@@ -90,16 +90,6 @@ def ink_mask(picture: Image, calibration: Calibration) -> Mask:
     strongest = float(np.percentile(away, 99.9))
     mask = np.where(away >= max(limit, 0.35 * strongest), 255, 0).astype(np.uint8)
     return _without_specks(mask, keep_thick=flat)
-
-
-def _on_white(picture: Image) -> Image:
-    """A transparent picture laid on white, or on black where its ink is light: what shows is what was drawn."""
-    if picture.ndim == 2 or picture.shape[2] == 3:
-        return picture
-    colour, alpha = picture[:, :, :3].astype(np.float32), picture[:, :, 3:].astype(np.float32) / 255
-    seen = float((colour * alpha).sum() / max(float(alpha.sum()) * 3, 1.0))
-    paper = 0.0 if seen > 160 else 255.0
-    return np.asarray(colour * alpha + paper * (1 - alpha), dtype=np.uint8)
 
 
 def _reduced(picture: Image) -> Image:
@@ -139,9 +129,7 @@ def _without_specks(mask: Mask, *, keep_thick: bool) -> Mask:
 def draw_strokes(strokes: Strokes) -> Mask:
     """Strokes drawn with an even pen so that they fill a canvas. A drawing without extent is a dot in its middle."""
     points = np.array([(point.x, point.y) for stroke in strokes for point in stroke], dtype=np.float64).reshape(-1, 2)
-    mask = np.zeros((THICK_SHARE = 0.03
-"""Half the thickness, as a share of the long side, from which a part that touches a photo's edge is no ink."""
-CANVAS, CANVAS), dtype=np.uint8)
+    mask = np.zeros((CANVAS, CANVAS), dtype=np.uint8)
     if not len(points):
         return mask
     low, extent = points.min(axis=0), float(np.ptp(points, axis=0).max())

@@ -11,8 +11,8 @@ from pipeline.domain.calibration import Calibration
 from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import CodeRole, CodeStatus, Symbology
 from pipeline.networks.api import Image, Networks
-from pipeline.stages.find_lines import find_mrz_band
-from pipeline.stages.match_face import detect_faces
+from pipeline.stages.find_mrz import find_mrz_band
+from pipeline.stages.match_face import portrait_score
 from pipeline.stages.read_codes import CardCode, half_turned, read_codes
 from pipeline.stages.scan_codes import Look, as_grey, look
 
@@ -70,20 +70,15 @@ def turned(card: Image) -> Image:
 def _front_sign(card: Image, grey: Image, networks: Networks, calibration: Calibration) -> Sign | None:
     """A face: upright, or upside down on a card that lies so. Codes beside it say that it is a back after all."""
     sure, least = calibration["survey.face_sure"], calibration["survey.face_least"]
-    best = face_score(card, networks, calibration)
+    best = portrait_score(card, networks)
     half_turn = False
     if best < sure:
-        other = face_score(turned(card), networks, calibration)
+        other = portrait_score(turned(card), networks)
         half_turn = other > best
         best = max(best, other)
     if best < least or _has_qr(grey):
         return None
     return Sign(Side.FRONT, half_turn, best)
-
-
-def face_score(card: Image, networks: Networks, calibration: Calibration) -> float:
-    """Score of the surest upright face, 0 where there is none."""
-    return max((float(face.score) for face in detect_faces(card, networks, calibration)), default=0.0)
 
 
 def _has_qr(grey: Image) -> bool:
