@@ -61,7 +61,7 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration) -> E
     with watch.stage("model"):
         codes = codes_evidence(back.codes, back.quad, back.photo.scale) if back else ()
         readings = all_readings(text.readings if text else {}, mrz, codes)
-        model = identify_model(text, mrz, codes, has_back=back is not None)
+        model = identify_model(text, mrz, codes, calibration, has_back=back is not None)
     with watch.stage("fingerprints"):
         prints = fingerprints(capture, front.image if front else None, back.image if back else None,
                               selfie.view if selfie else None, drawing.view if drawing else None, faces.embedding, readings)

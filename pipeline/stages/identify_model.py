@@ -1,0 +1,159 @@
+"""Which model the card is: every witness with the models it leaves possible, weighed; disagreement stays visible. Pure.
+
+What tells the models apart is public knowledge of unequal certainty; each witness weighs what its source is worth.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.card_model import CardModel
+from pipeline.domain.evidence import CodeEvidence, CodeRole, CodeStatus, FieldReading, MrzEvidence, Witness
+
+A, B, C, D, E, F, G, H, I, J = CardModel  # noqa: E741 - INE's letters
+OLD, NEWEST = (A, B, C), (I, J)
+
+PRIOR: Mapping[CardModel, float] = {A: 0.01, B: 0.01, C: 0.03, D: 0.03, E: 0.25, F: 0.03, G: 0.58, H: 0.06, I: 0.15, J: 0.02}
+"""Rough shares of cards in hand at the end of 2026 (G since 2019, E of 2016-2019 still valid). They only break ties between
+models that no witness tells apart; I and J enter only where something speaks for them, with their share among such cards."""
+HOME_SHARE = 0.2
+"""G's share of G and H where the address ends abroad."""
+
+_COUNTRY = re.compile(r"\b(E\.?U\.?A\.?|U\.?S\.?A\.?|ESTADOS UNIDOS|CANADA|ESPANA|ALEMANIA|FRANCIA|REINO UNIDO)$")
+FIELD_LABELS = ("NOMBRE", "DOMICILIO", "CLAVE DE ELECTOR", "CURP", "VIGENCIA", "SECCION", "FECHA DE NACIMIENTO")
+"""Labels that fronts from C on share: where several of them were read, a label that was not found was probably not there."""
+ENOUGH_LABELS = 4
+ABROAD_LABELS = ("ADDRESS", "REGISTRATION YEAR", "PLACE OF BIRTH", "LUGAR DE NACIMIENTO", "DATE OF BIRTH", "EXTRANJERO")
+"""F's bilingual labels and legend; whether H keeps some of them is not public."""
+
+
+class FrontClues(Protocol):
+    """What reading the front gives: headings and labels as printed, and the values by field name."""
+
+    @property
+    def labels(self) -> frozenset[str]: ...
+
+    @property
+    def readings(self) -> Mapping[str, tuple[FieldReading, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFound:
+    """model: None where no witness spoke.  candidates: it and those that nothing seen tells from it.  confidence: 0..1, that
+    the card is one of the candidates; low where witnesses disagree."""
+
+    model: CardModel | None
+    candidates: tuple[CardModel, ...]
+    confidence: float
+    witnesses: tuple[Witness, ...]
+
+
+def identify_model(front: FrontClues | None, mrz: MrzEvidence | None, codes: tuple[CodeEvidence, ...],
+                   calibration: Calibration, *, has_back: bool) -> ModelFound:
+    """From what both sides showed; `front` and the back's evidence may be missing. Codes and MRZ are the back's."""
+    labels = frozenset(map(plain, front.labels)) if front else frozenset[str]()
+    readings = front.readings if front else {}
+    said = [*_front_witnesses(labels, readings)]
+    if has_back:
+        said += _back_witnesses(mrz, codes)
+    witnesses = tuple(Witness(name, tuple(says), calibration[f"model.{worth}"]) for name, says, worth in said)
+    if not witnesses:
+        return ModelFound(None, (), 0.0, ())
+    return weigh(witnesses, abroad=_lives_abroad(readings))
+
+
+def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound:
+    """Naive Bayes over the letters: a witness of weight w multiplies the models it names by w, the others by 1 - w.
+
+    A witness against the winner leaves no more confidence than twice its own chance to be wrong: a front and a back of two
+    cards are then uncertain, however many witnesses each side has.
+    """
+    new = any(set(witness.says) == set(NEWEST) for witness in witnesses)
+    models = [model for model in CardModel if new or model not in NEWEST]
+    likelihood = {model: math.prod(w.weight if model in w.says else 1 - w.weight for w in witnesses) for model in models}
+    prior = dict(PRIOR)
+    if abroad:
+        both = PRIOR[G] + PRIOR[H]
+        prior |= {G: HOME_SHARE * both, H: (1 - HOME_SHARE) * both}
+    posterior = {model: likelihood[model] * prior[model] for model in models}
+    total = sum(posterior.values())
+    winner = max(models, key=lambda model: posterior[model])
+    candidates = tuple(model for model in models if math.isclose(likelihood[model], likelihood[winner], rel_tol=1e-9))
+    against = max((witness.weight for witness in witnesses if winner not in witness.says), default=0.5)
+    confidence = min(sum(posterior[model] for model in candidates) / total, 2 * (1 - against))
+    return ModelFound(winner, candidates, confidence, witnesses)
+
+
+Said = tuple[str, Iterable[CardModel], str]
+"""Name of the witness, the models that it leaves, and what its source is worth (a name in models/calibration/model.json)."""
+
+
+def _front_witnesses(labels: frozenset[str], readings: Mapping[str, tuple[FieldReading, ...]]) -> Iterator[Said]:
+    """By headings and labels; accents are gone from them."""
+    if _any(labels, "FEDERAL ELECTORAL"):
+        yield "heading_federal", (A, B, C, D), "heading"
+    if _any(labels, "NACIONAL ELECTORAL"):
+        yield "heading_nacional", (E, F, G, H, I, J), "heading"
+    if _any(labels, "EDAD", "FOLIO"):
+        yield "label_edad_folio", OLD, "printed"
+    places = _any(labels, "LOCALIDAD", "MUNICIPIO")
+    if places:
+        yield "label_localidad_municipio", (A, B, C, D, E), "printed"
+    elif _count(labels, FIELD_LABELS) >= ENOUGH_LABELS:
+        yield "no_label_localidad", (F, G, H, I, J), "not_found"
+    if _any(labels, *ABROAD_LABELS):
+        yield "bilingual_or_abroad", (F, H, J), "printed"
+    if _any(labels, "GENERO"):
+        yield "label_genero", NEWEST, "announced"
+    issued = _any(labels, "EMISION")
+    if issued:
+        yield "label_emision", (D, E, F), "printed"
+    elif readings.get("issue_year") and readings.get("expiry_year"):
+        yield "vigencia_range", (G, H, I, J), "printed"
+
+
+def _back_witnesses(mrz: MrzEvidence | None, codes: tuple[CodeEvidence, ...]) -> Iterator[Said]:
+    """By what was read, and, weaker, by what was not."""
+    read = {code.role for code in codes if code.status is not CodeStatus.DETECTED}
+    shown = {code.role for code in codes} - read
+    large = {CodeRole.LARGE_LEFT, CodeRole.LARGE_RIGHT}
+    if read & large:
+        yield "large_qr", (G, H, I, J), "decoded"
+    elif shown & large:
+        yield "large_qr_shows", (G, H, I, J), "shows"
+    if CodeRole.PDF417 in read:
+        yield "pdf417", (D, E, F), "decoded"
+    if CodeRole.SMALL in read:
+        yield "small_qr", (E, F, G, H, I, J), "decoded"
+    elif read - {CodeRole.FOREIGN}:
+        yield "no_small_qr", (A, B, C, D), "not_found"
+    if CodeRole.SMALL in read and not (read | shown) & large:
+        yield "no_large_qr", (E, F), "not_found"
+    if mrz is not None:
+        yield "mrz", tuple(model for model in CardModel if model.has_mrz), "decoded" if mrz.valid else "shows"
+    else:
+        yield "no_mrz", OLD, "not_found"
+
+
+def _lives_abroad(readings: Mapping[str, tuple[FieldReading, ...]]) -> bool:
+    return any(_COUNTRY.search(plain(reading.value).strip(" .,")) for reading in readings.get("address", ())[:1])
+
+
+def plain(text: str) -> str:
+    """Capitals without accents (Ñ becomes N), one blank between words."""
+    bare = unicodedata.normalize("NFKD", text.upper())
+    return " ".join("".join(letter for letter in bare if not unicodedata.combining(letter)).split())
+
+
+def _any(labels: frozenset[str], *parts: str) -> bool:
+    return any(part in label for label in labels for part in parts)
+
+
+def _count(labels: frozenset[str], parts: Iterable[str]) -> int:
+    return sum(_any(labels, part) for part in parts)

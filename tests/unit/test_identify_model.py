@@ -1,0 +1,102 @@
+"""Which model: a table of what both sides show (layouts as the public sources have them), and the ways to disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.registry import load_calibration
+from pipeline.domain.card_model import CardModel
+from pipeline.domain.evidence import CodeEvidence, CodeRole, CodeStatus, FieldReading, MrzEvidence, Symbology, Witness
+from pipeline.stages.identify_model import identify_model, plain, weigh
+
+CONFIDENT = load_calibration()["checks.model_confident"]
+
+
+@dataclass(frozen=True)
+class Front:
+    labels: frozenset[str] = frozenset()
+    readings: dict[str, tuple[FieldReading, ...]] = field(default_factory=dict)
+
+
+def front(*labels: str, **values: str) -> Front:
+    return Front(frozenset(labels), {name: (FieldReading(value, 0.95, "front"),) for name, value in values.items()})
+
+
+def code(role: CodeRole, status: CodeStatus = CodeStatus.CONSISTENT) -> CodeEvidence:
+    symbology = {CodeRole.PDF417: Symbology.PDF417, CodeRole.LINEAR: Symbology.CODE128}.get(role, Symbology.QR)
+    return CodeEvidence(symbology, role, status, ((0, 0), (1, 0), (1, 1), (0, 1)), None, None, 0, None, 1)
+
+
+MRZ = MrzEvidence(("IDMEX0000000011<<0000000000001", "9001011M3612314MEX<01<<00001<1", "MUESTRA<PRUEBA<<PERSONA<<<<<<<"),
+                  True, 0.99, 0, "mrz_reader")
+INE, IFE = "INSTITUTO NACIONAL ELECTORAL", "INSTITUTO FEDERAL ELECTORAL"
+COMMON = ("NOMBRE", "DOMICILIO", "CLAVE DE ELECTOR", "CURP", "AÑO DE REGISTRO", "SECCIÓN", "VIGENCIA")
+PLACES = ("ESTADO", "MUNICIPIO", "LOCALIDAD")
+OLD_FRONT = front(IFE, *COMMON, *PLACES, "EDAD", "FOLIO")
+D_FRONT, E_FRONT = front(IFE, *COMMON, *PLACES, "EMISIÓN"), front(INE, *COMMON, *PLACES, "EMISIÓN")
+F_FRONT = front(INE, *COMMON, "DOMICILIO DEL ELECTOR / ADDRESS", "LUGAR DE NACIMIENTO / PLACE OF BIRTH", "EMISIÓN")
+G_FRONT = front(INE, *COMMON, issue_year="2021", expiry_year="2031")
+H_FRONT = front(INE, *COMMON, issue_year="2021", expiry_year="2031", address="12 MAPLE ST HOUSTON TEXAS, EUA")
+I_FRONT = front(INE, *COMMON, "GÉNERO", issue_year="2026", expiry_year="2036")
+LARGE = (code(CodeRole.LARGE_LEFT), code(CodeRole.LARGE_RIGHT))
+SMALL, PDF, LINEAR = code(CodeRole.SMALL), code(CodeRole.PDF417, CodeStatus.DECODED), code(CodeRole.LINEAR)
+
+
+@pytest.mark.parametrize(("seen", "mrz", "codes", "model", "candidates"), [
+    (OLD_FRONT, None, (), "C", "ABC"),
+    (OLD_FRONT, None, (LINEAR,), "C", "ABC"),
+    (D_FRONT, MRZ, (LINEAR, PDF), "D", "D"),
+    (D_FRONT, MRZ, (LINEAR,), "D", "D"),
+    (E_FRONT, MRZ, (LINEAR, PDF, SMALL), "E", "E"),
+    (E_FRONT, MRZ, (SMALL,), "E", "E"),
+    (E_FRONT, None, (SMALL, PDF), "E", "E"),
+    (F_FRONT, MRZ, (LINEAR, PDF, SMALL), "F", "F"),
+    (G_FRONT, MRZ, (LINEAR, *LARGE, SMALL), "G", "GH"),
+    (G_FRONT, MRZ, (SMALL, LARGE[0]), "G", "GH"),
+    (H_FRONT, MRZ, (LINEAR, *LARGE, SMALL), "H", "GH"),
+    (I_FRONT, MRZ, (LINEAR, *LARGE, SMALL), "I", "IJ"),
+    (None, MRZ, (PDF, SMALL), "E", "EF"),
+    (None, MRZ, (*LARGE, SMALL), "G", "GH"),
+])
+def test_models(seen, mrz, codes, model, candidates):
+    found = identify_model(seen, mrz, codes, load_calibration(), has_back=True)
+    assert (found.model, "".join(found.candidates)) == (model, candidates)
+    assert found.confidence >= CONFIDENT
+
+
+@pytest.mark.parametrize(("seen", "model", "candidates"), [(D_FRONT, "D", "D"), (OLD_FRONT, "C", "ABC"), (G_FRONT, "G", "GH")])
+def test_the_front_alone_is_enough(seen, model, candidates):
+    found = identify_model(seen, None, (), load_calibration(), has_back=False)
+    assert (found.model, "".join(found.candidates)) == (model, candidates) and found.confidence >= CONFIDENT
+
+
+@pytest.mark.parametrize(("seen", "codes"), [
+    (E_FRONT, (*LARGE, SMALL)), (G_FRONT, (PDF, SMALL)), (D_FRONT, (*LARGE, SMALL)), (OLD_FRONT, (PDF, SMALL)),
+])
+def test_sides_of_two_cards_are_uncertain(seen, codes):
+    found = identify_model(seen, MRZ, codes, load_calibration(), has_back=True)
+    assert found.confidence < CONFIDENT
+    assert any(found.model not in witness.says for witness in found.witnesses)
+
+
+def test_no_witness_no_model():
+    found = identify_model(None, None, (), load_calibration(), has_back=False)
+    assert (found.model, found.candidates, found.confidence, found.witnesses) == (None, (), 0.0, ())
+
+
+def test_newest_models_only_on_positive_evidence():
+    assert not {"I", "J"} & set(identify_model(G_FRONT, MRZ, LARGE, load_calibration(), has_back=True).candidates)
+
+
+def test_labels_are_compared_without_accents():
+    assert plain(" Año  de Emisión ") == "ANO DE EMISION"
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from(list(CardModel)), min_size=1), st.floats(0.5, 0.99)), min_size=1, max_size=8))
+def test_weighing_is_a_probability_and_names_a_candidate(said):
+    found = weigh(tuple(Witness(str(i), tuple(sorted(says)), weight) for i, (says, weight) in enumerate(said)))
+    assert found.model in found.candidates and 0 < found.confidence <= 1 + 1e-9
