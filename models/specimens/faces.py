@@ -20,7 +20,9 @@ SEX_OF_FACE = {"astronaut": "M", "person_a": "H", "person_b": "M", "impostor_1":
 
 _BORDER = 1.0
 _ID_HEADS = 1.62
-"""Heights of the head that an identity photograph shows; the head's top then lies at 0.13 of them."""
+"""Heights of the head that an identity photograph shows."""
+_ID_ROOM = 0.13
+"""Share of the height that is left over the hair, as far as the picture has it."""
 _ID_ASPECT = 0.78
 
 _ASTRONAUT_CREDIT = "Eileen Collins, NASA, public domain (scikit-image's `astronaut`)"
@@ -55,7 +57,7 @@ class FacePhoto:
         wide = _ID_ASPECT * tall
         pad = int(_BORDER * tall)
         padded = cv2.copyMakeBorder(self.image, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-        left, upper = round(x - wide / 2) + pad, round(top - 0.13 * tall) + pad
+        left, upper = round(x - wide / 2) + pad, max(0, round(top - _ID_ROOM * tall)) + pad
         return np.ascontiguousarray(padded[upper:upper + round(tall), left:left + round(wide)], dtype=np.uint8)
 
 

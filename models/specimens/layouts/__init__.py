@@ -1,0 +1,1 @@
+"""Where things stand on each model (`models.specimens.layout` reads these files)."""
