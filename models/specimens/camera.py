@@ -146,7 +146,7 @@ def photograph(side_image: Image | None, rng: np.random.Generator, severity: Sev
     else:
         facts |= shone
     noise = float(rng.uniform(*ranges.noise)) * (2.0 if defect is Defect.DARK else 1.0) * (1.3 - 0.3 * min(1.0, light.exposure))
-    photo = expose(rng, photo, gains(rng, pose, light), shine, noise, chroma=float(rng.uniform(0.35, 0.7)))
+    photo = expose(rng, photo, gains(rng, frame, light), shine, noise, chroma=float(rng.uniform(0.35, 0.7)))
     quality, orientation = int(rng.integers(ranges.quality[0], ranges.quality[1] + 1)), _orientation(rng)
     facts |= {"exposure": round(light.exposure, 3), "shadow": round(light.shadow, 3), "noise": round(noise, 2),
               "quality": quality, "orientation": orientation}

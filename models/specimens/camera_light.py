@@ -47,9 +47,9 @@ class Light:
     """Most of the card's area that may burn out, 0: none."""
 
 
-def gains(rng: np.random.Generator, pose: Pose, light: Light) -> Field:
-    """(h, w, 3) BGR gains on display values, at 1/`FIELD_SCALE` of the photo."""
-    w, h = math.ceil(pose.width / FIELD_SCALE), math.ceil(pose.height / FIELD_SCALE)
+def gains(rng: np.random.Generator, frame: tuple[int, int], light: Light) -> Field:
+    """(h, w, 3) BGR gains on display values, at 1/`FIELD_SCALE` of a photo of (width, height)."""
+    w, h = math.ceil(frame[0] / FIELD_SCALE), math.ceil(frame[1] / FIELD_SCALE)
     y, x = np.mgrid[0:h, 0:w].astype(np.float32)
     u, v = (x - w / 2) / max(w, h) * 2, (y - h / 2) / max(w, h) * 2
     angle = float(rng.uniform(0, 2 * math.pi))
@@ -90,10 +90,21 @@ def veil(rng: np.random.Generator, pose: Pose, light: Light, keep_clear: Sequenc
     facts: dict[str, Any] = {"glare_share": 0.0}
     if light.glare > 0 or target is not None:
         spots = _burn(rng, card, scale, light.glare, keep_clear, target)
-        facts = {"glare_share": round(float(np.mean(card >= BURNT)), 4), "glare_spots_mm": spots}
+        burnt = card >= BURNT
+        facts = {"glare_share": round(float(np.mean(burnt)), 4), "glare_spots_mm": spots,
+                 "glare_covers_mm2": round(_covered(burnt, scale, keep_clear), 1)}
     to_field = np.diag([1 / FIELD_SCALE, 1 / FIELD_SCALE, 1.0]) @ pose.card @ np.diag([1 / scale, 1 / scale, 1.0])
     size = (math.ceil(pose.width / FIELD_SCALE), math.ceil(pose.height / FIELD_SCALE))
     return np.asarray(cv2.warpPerspective(card, to_field, size), np.float32), facts
+
+
+def _covered(burnt: NDArray[np.bool_], scale: int, boxes: Sequence[BoxMm]) -> float:
+    """Area in mm2 of the boxes' union that is burnt."""
+    needed = np.zeros_like(burnt)
+    for box in boxes:
+        x0, y0, x1, y1 = (max(0, round(v * scale)) for v in box)
+        needed[y0:y1, x0:x1] = True
+    return float(np.count_nonzero(burnt & needed)) / scale**2
 
 
 def _sheen(rng: np.random.Generator, w: int, h: int) -> Field:
