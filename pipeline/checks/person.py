@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.checks.build import failed, not_executed, passed, uncertain
 from pipeline.domain.context import Context
-from pipeline.domain.evidence import Evidence, SignatureKind
+from pipeline.domain.evidence import Evidence, SignatureEvidence, SignatureKind
 from pipeline.domain.verdict import Check, CheckName, Subject
 
 
@@ -64,7 +64,12 @@ _SIGNATURE_FAULTS = {
 
 def signature_present(evidence: Evidence, _: Context) -> Check:
     """Something drawn, and drawn as a signature is. What it resembles is never judged."""
-    name, signature = CheckName.SIGNATURE_PRESENT, evidence.signature
+    return judge_signature(evidence.signature)
+
+
+def judge_signature(signature: SignatureEvidence) -> Check:
+    """The same for a drawing alone."""
+    name = CheckName.SIGNATURE_PRESENT
     if signature.kind is SignatureKind.SIGNATURE:
         return passed(name, signature.confidence)
     fault = _SIGNATURE_FAULTS.get(signature.kind)

@@ -15,13 +15,13 @@ from pipeline.domain.evidence import Symbology
 from pipeline.networks.api import Image
 
 _FORMATS = {
-    # Model 2 is what "QR code" means today; the umbrella format would also look for Micro QR and rMQR, and find them in noise.
-    Symbology.QR: zxingcpp.BarcodeFormat.QRCodeModel2,
-    Symbology.PDF417: zxingcpp.BarcodeFormat.PDF417,
-    Symbology.CODE128: zxingcpp.BarcodeFormat.Code128,
+    # The umbrella format of QR would also look for Micro QR and rMQR, and find them in noise.
+    Symbology.QR: (zxingcpp.BarcodeFormat.QRCodeModel2, zxingcpp.BarcodeFormat.QRCodeModel1),
+    Symbology.PDF417: (zxingcpp.BarcodeFormat.PDF417,),
+    Symbology.CODE128: (zxingcpp.BarcodeFormat.Code128,),
 }
-_SYMBOLOGIES = {"QR Code": Symbology.QR, "QR Code Model 2": Symbology.QR, "PDF417": Symbology.PDF417,
-                "Code 128": Symbology.CODE128}
+_SYMBOLOGIES = {"QR Code": Symbology.QR, "QR Code Model 2": Symbology.QR, "QR Code Model 1": Symbology.QR,
+                "PDF417": Symbology.PDF417, "Code 128": Symbology.CODE128}
 ALL = tuple(Symbology)
 MATRIX = (Symbology.QR, Symbology.PDF417)
 
@@ -74,7 +74,7 @@ def scan(grey: Image, symbologies: Iterable[Symbology] = ALL, *, one_threshold: 
     Text is taken plainly: the reader's default would rewrite control characters and GS1 separators.
     """
     binarizer = zxingcpp.Binarizer.GlobalHistogram if one_threshold else zxingcpp.Binarizer.LocalAverage
-    formats = zxingcpp.BarcodeFormats([_FORMATS[symbology] for symbology in symbologies])
+    formats = zxingcpp.BarcodeFormats([form for symbology in symbologies for form in _FORMATS[symbology]])
     found = zxingcpp.read_barcodes(
         np.ascontiguousarray(grey), formats=formats, try_rotate=thorough, try_invert=thorough,
         text_mode=zxingcpp.TextMode.Plain, binarizer=binarizer, return_errors=undecoded)
@@ -117,17 +117,27 @@ def enhanced(grey: Image, enhance: Enhance) -> Image:
     return grey
 
 
-def scan_picture(grey: Image, first: tuple[Look, ...], then: tuple[Look, ...],
-                 symbologies: Iterable[Symbology] = MATRIX) -> list[FoundCode]:
-    """All codes of any picture. `first`: ways that are always taken; `then`: dearer ones, until one finds a code.
+PICTURE_LOOKS = (Look(thorough=True), Look(scale=0.5, one_threshold=True, thorough=True))
+"""Ways that are always taken of an unknown picture: it may hold several codes, one large and near, one small."""
+PICTURE_LADDER = (
+    Look(enhance=Enhance.EQUALISE), Look(enhance=Enhance.SHARPEN), Look(one_threshold=True), Look(scale=0.5),
+    Look(scale=2.0), Look(enhance=Enhance.SMOOTH), Look(scale=0.25), Look(scale=2.0, one_threshold=True),
+    Look(enhance=Enhance.EQUALISE, one_threshold=True), Look(scale=0.5, enhance=Enhance.SHARPEN), Look(scale=0.33),
+    Look(scale=2.0, enhance=Enhance.SHARPEN), Look(scale=0.5, enhance=Enhance.EQUALISE, one_threshold=True),
+)
+"""Dearer ways, in this order, until one finds a code."""
 
-    A code that only shows without being decoded is kept, and looked for again from nearer by.
+
+def scan_picture(grey: Image, symbologies: Iterable[Symbology] = MATRIX) -> list[FoundCode]:
+    """All codes of any (H, W) grey picture, card or not: two looks, then dearer ones until a code decodes.
+
+    A code that shows without being decoded is kept, and looked for again from nearer by.
     """
     symbologies = tuple(symbologies)
     found: list[FoundCode] = []
-    for way in first:
+    for way in PICTURE_LOOKS:
         found = merged(found, look(grey, way, symbologies, undecoded=True))
-    for way in then:
+    for way in PICTURE_LADDER:
         if any(code.decoded for code in found):
             break
         found = merged(found, look(grey, way, symbologies, undecoded=True))
@@ -179,8 +189,10 @@ def merged(known: list[FoundCode], more: Iterable[FoundCode]) -> list[FoundCode]
 
 
 def same_place(a: FoundCode, b: FoundCode) -> bool:
-    """The centre of one lies inside the other, and both are of one symbology."""
-    return a.symbology is b.symbology and (_inside(a.corners, b.corners) or _inside(b.corners, a.corners))
+    """The centre of one lies inside the other, both are of one symbology, and they do not say different things."""
+    if a.symbology is not b.symbology or (a.decoded and b.decoded and a.payload != b.payload):
+        return False
+    return _inside(a.corners, b.corners) or _inside(b.corners, a.corners)
 
 
 def _inside(inner: NDArray[np.float64], outer: NDArray[np.float64]) -> bool:
@@ -198,8 +210,19 @@ def _found_code(code: zxingcpp.Barcode) -> FoundCode | None:
         return None  # an error without a place tells nothing
     if not code.valid:
         return FoundCode(symbology, False, corners, None, b"", _modules(code))
-    is_text = code.content_type is not zxingcpp.ContentType.Binary
-    return FoundCode(symbology, True, corners, code.text if is_text else None, bytes(code.bytes), _modules(code))
+    return FoundCode(symbology, True, corners, _text(code), bytes(code.bytes), _modules(code))
+
+
+def _text(code: zxingcpp.Barcode) -> str | None:
+    """What it says, or None for bytes. The reader calls all bytes that hold a control character binary: UTF-8 is still text,
+    but not with a NUL, which no text column takes."""
+    text: str = code.text
+    if code.content_type is zxingcpp.ContentType.Binary:
+        try:
+            text = bytes(code.bytes).decode()
+        except UnicodeDecodeError:
+            return None
+    return None if "\0" in text else text
 
 
 def _modules(code: zxingcpp.Barcode) -> int | None:

@@ -28,7 +28,7 @@ def large_payload(right: bool, seed: int = 1) -> bytes:
 
 def qr(content: str | bytes, side_mm: float, version: int | None = None) -> Image:
     """A QR of about `side_mm` with its quiet zone, dark on white."""
-    symbol = segno.make(content, error="l", version=version, mode="byte", boost_error=False)
+    symbol = segno.make(content, error="l", version=version, mode="byte", boost_error=False, micro=False)
     modules = np.array([[0 if dark else 255 for dark in row] for row in symbol.matrix_iter(border=4)], dtype=np.uint8)
     side = round(side_mm * PX_PER_MM)
     return np.asarray(cv2.resize(modules, (side, side), interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
