@@ -136,7 +136,8 @@ def draw_strokes(strokes: Strokes) -> Mask:
     scale = (CANVAS - 2 * CANVAS_MARGIN) / extent if extent > 0 else 0.0
     shift = (CANVAS - np.ptp(points, axis=0) * scale) / 2
     for stroke in strokes:
-        line = (np.array([(point.x, point.y) for point in stroke]).reshape(-1, 2) - low) * scale + shift
+        ends = stroke * 2 if len(stroke) == 1 else stroke  # a line needs two points, a tap has one
+        line = (np.array([(point.x, point.y) for point in ends]).reshape(-1, 2) - low) * scale + shift
         cv2.polylines(mask, [np.round(line * 16).astype(np.int32).reshape(-1, 1, 2)], False, 255, CANVAS_PEN, cv2.LINE_8, 4)
     return mask
 
