@@ -16,8 +16,12 @@ class Config:
     """One training run. `scenes` are drawn once and seen again in turned, mirrored and re-lit forms."""
 
     seed: int = 20261124
-    scenes: int = 22_000
-    steps: int = 6_600
+    scenes: int = 16_000
+    check_seed: int = 77
+    checked: int = 400
+    steps: int = 6_000
+    minutes: float = 35.0
+    """The schedule ends after so many steps or minutes, whichever comes first: on a busy core the network is still annealed."""
     batch: int = 32
     peak_lr: float = 3e-3
     weight_decay: float = 2e-3

@@ -1,0 +1,136 @@
+"""Before and after the locator network: windows of a picture to its input, its maps to candidate quads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.networks.api import Array, Image, Net, Networks
+
+WIDTH, HEIGHT = 256, 192
+"""Input of the network; a portrait window is transposed into it (it knows mirrored cards)."""
+SMALLEST = 0.012
+"""Share of the window below which a patch of document area is noise."""
+Quad = NDArray[np.float64]
+Window = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in pixels of the picture, the last ones excluded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the network saw in one window. Maps lie as the window does: (48, 64), or (64, 48) for a portrait one.
+
+    area: chance that a document covers the cell.  outline: that its edge runs there.  corners: (4, h, w), for each corner of
+    the main document where it is; each sums to 1."""
+
+    window: Window
+    area: NDArray[np.float32]
+    outline: NDArray[np.float32]
+    corners: NDArray[np.float32]
+
+    @property
+    def cell(self) -> Quad:
+        """Width and height of a map cell in pixels of the picture."""
+        x0, y0, x1, y1 = self.window
+        return np.array([(x1 - x0) / self.area.shape[1], (y1 - y0) / self.area.shape[0]])
+
+    def to_picture(self, cells: Quad) -> Quad:
+        """(N, 2) map cells (centres at whole numbers) to pixels of the picture."""
+        return np.asarray((cells + 0.5) * self.cell + self.window[:2] - 0.5, dtype=np.float64)
+
+    def to_cells(self, points: Quad) -> Quad:
+        return np.asarray((points + 0.5 - self.window[:2]) / self.cell - 0.5, dtype=np.float64)
+
+
+def look(picture: Image, windows: list[Window], networks: Networks) -> list[Sight]:
+    """Runs the locator on windows of a picture, (H, W, 3) BGR uint8, in one batch."""
+    batch = np.empty((len(windows), HEIGHT, WIDTH, 3), np.uint8)
+    for index, (x0, y0, x1, y1) in enumerate(windows):
+        piece = picture[y0:y1, x0:x1]
+        if _portrait((x0, y0, x1, y1)):
+            piece = cv2.transpose(piece)
+        cv2.resize(piece, (WIDTH, HEIGHT), dst=batch[index], interpolation=cv2.INTER_AREA)
+    areas, corners = networks.run(Net.LOCATOR, batch)
+    return [_sight(window, a, c) for window, a, c in zip(windows, areas, corners, strict=True)]
+
+
+def _portrait(window: Window) -> bool:
+    return window[3] - window[1] > window[2] - window[0]
+
+
+def _sight(window: Window, areas: Array, corners: Array) -> Sight:
+    if _portrait(window):
+        areas, corners = areas.transpose(0, 2, 1), corners.transpose(0, 2, 1)
+    return Sight(window, areas[0], areas[1], corners)
+
+
+def candidates(sight: Sight) -> list[Quad]:
+    """Clockwise convex quads in pixels of the picture: from the corner maps first, then one for each patch of area."""
+    found = [main_corners(sight.corners), *_patches(sight)]
+    return [sight.to_picture(quad) for quad in found if quad is not None]
+
+
+def main_corners(maps: NDArray[np.float32]) -> Quad | None:
+    """The main document's corners in map cells: each map's heaviest place, and the mean round it. None unless convex."""
+    points = []
+    for chance in maps:
+        heavy = cv2.blur(chance, (3, 3), borderType=cv2.BORDER_CONSTANT)
+        y, x = np.unravel_index(int(heavy.argmax()), heavy.shape)
+        y0, x0 = max(int(y) - 2, 0), max(int(x) - 2, 0)
+        near = chance[y0:int(y) + 3, x0:int(x) + 3].astype(np.float64)
+        weight = near / max(float(near.sum()), 1e-9)
+        points.append((x0 + (weight.sum(0) * np.arange(near.shape[1])).sum(), y0 + (weight.sum(1) * np.arange(near.shape[0])).sum()))
+    return _clockwise(np.array(points))
+
+
+def _clockwise(points: Quad) -> Quad | None:
+    """The four points as a convex clockwise quad (image axes), or None where they are no such thing."""
+    hull = cv2.convexHull(points.astype(np.float32), clockwise=True)
+    if len(hull) != 4 or cv2.contourArea(hull) < 4.0:
+        return None
+    return np.asarray(hull[:, 0], dtype=np.float64)
+
+
+def _patches(sight: Sight) -> list[Quad | None]:
+    """A quad for each connected patch of area inside the outlines, largest first, six at most."""
+    inner = ((sight.area > 0.5) & (sight.outline < 0.5)).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(inner, connectivity=4)
+    order = sorted(range(1, count), key=lambda i: -int(stats[i, cv2.CC_STAT_AREA]))
+    quads = []
+    for label in order[:6]:
+        if stats[label, cv2.CC_STAT_AREA] < SMALLEST * inner.size:
+            break
+        # the outlines are two cells wide and one of them is inside: grow by what was taken away
+        patch = cv2.dilate((labels == label).astype(np.uint8), np.ones((3, 3), np.uint8))
+        contours, _ = cv2.findContours(patch, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        quads.append(_four_sides(max(contours, key=cv2.contourArea)))
+    return quads
+
+
+def _four_sides(contour: Array) -> Quad | None:
+    hull = cv2.convexHull(contour)
+    length = cv2.arcLength(hull, True)
+    for tolerance in (0.03, 0.045, 0.06):
+        shape = cv2.approxPolyDP(hull, tolerance * length, True)
+        if len(shape) == 4:
+            return _clockwise(shape[:, 0].astype(np.float64))
+    return _clockwise(cv2.boxPoints(cv2.minAreaRect(hull)).astype(np.float64))
+
+
+def overlap(sight: Sight, quad: Quad) -> float:
+    """How well the area map agrees with a quad, 0..1: least over greatest, summed over the quad and a margin round it."""
+    cells = sight.to_cells(quad)
+    inside = np.zeros(sight.area.shape, np.uint8)
+    cv2.fillConvexPoly(inside, np.round(cells * 16).astype(np.int32), 1, shift=4)
+    near = cv2.dilate(inside, np.ones((9, 9), np.uint8)).astype(bool)
+    both, either = np.minimum(sight.area, inside)[near].sum(), np.maximum(sight.area, inside)[near].sum()
+    return float(both / max(float(either), 1e-6))
+
+
+def reaches_frame(sight: Sight, cells: int) -> bool:
+    """Whether document area runs along the window's edge for at least that many cells of one side."""
+    edges = (sight.area[0], sight.area[-1], sight.area[:, 0], sight.area[:, -1])
+    return any(int((edge > 0.5).sum()) >= cells for edge in edges)
