@@ -51,7 +51,7 @@ def look(picture: Image, windows: list[Window], networks: Networks) -> list[Sigh
     for index, (x0, y0, x1, y1) in enumerate(windows):
         piece = picture[y0:y1, x0:x1]
         if _portrait((x0, y0, x1, y1)):
-            piece = cv2.transpose(piece)
+            piece = np.asarray(cv2.transpose(piece), dtype=np.uint8)
         cv2.resize(piece, (WIDTH, HEIGHT), dst=batch[index], interpolation=cv2.INTER_AREA)
     areas, corners = networks.run(Net.LOCATOR, batch)
     return [_sight(window, a, c) for window, a, c in zip(windows, areas, corners, strict=True)]
@@ -81,8 +81,9 @@ def main_corners(maps: NDArray[np.float32]) -> Quad | None:
         y, x = np.unravel_index(int(heavy.argmax()), heavy.shape)
         y0, x0 = max(int(y) - 2, 0), max(int(x) - 2, 0)
         near = chance[y0:int(y) + 3, x0:int(x) + 3].astype(np.float64)
-        weight = near / max(float(near.sum()), 1e-9)
-        points.append((x0 + (weight.sum(0) * np.arange(near.shape[1])).sum(), y0 + (weight.sum(1) * np.arange(near.shape[0])).sum()))
+        near = near / max(float(near.sum()), 1e-9)
+        mean_x, mean_y = near.sum(0) @ np.arange(near.shape[1]), near.sum(1) @ np.arange(near.shape[0])
+        points.append((x0 + mean_x, y0 + mean_y))
     return _clockwise(np.array(points))
 
 

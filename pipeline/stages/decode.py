@@ -48,7 +48,8 @@ def decode(data: bytes, long_side: int = LONG_SIDE, max_pixels: int = MAX_PIXELS
     if header.width * header.height > max_pixels:
         raise BadPicture(f"{header.width} x {header.height} pixels are more than {max_pixels}", code="bad_picture.too_large")
     view = _decode_jpeg(data, header, long_side) if header.format == "jpeg" else _decode_other(data, long_side, max_pixels)
-    upright = orient(view, header.orientation)
+    # OpenCV turns TIFF upright by itself, whatever its flags say, and nothing else under IMREAD_UNCHANGED
+    upright = view if header.format == "tiff" else orient(view, header.orientation)
     width, height = (header.height, header.width) if header.orientation >= 5 else (header.width, header.height)
     return Photo(upright, max(width, height) / max(upright.shape[:2]), width, height)
 
@@ -105,7 +106,7 @@ def _fit(picture: Image, long_side: int) -> Image:
 
 
 def _imdecode(data: bytes) -> Image:
-    """(H, W, 3) BGR uint8 as stored: `IMREAD_UNCHANGED` applies no orientation."""
+    """(H, W, 3) BGR uint8 as stored (TIFF: upright): `IMREAD_UNCHANGED` applies no orientation."""
     try:
         picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:

@@ -25,4 +25,6 @@ class Config:
     batch: int = 32
     peak_lr: float = 3e-3
     weight_decay: float = 2e-3
-    warmup: int = 300
+    warmup: int = 150
+    coarse: float = 0.65
+    """Share of the schedule that runs at half the pixels."""

@@ -46,7 +46,7 @@ class Locator(nn.Module):
         self.last = nn.Sequential(_Unit(w4, w5, 2), _Unit(w5, w5))
         self.whole = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(w5, w5, 1), nn.ReLU(inplace=True))
         self.lateral = nn.ModuleList(nn.Conv2d(width, _LATERAL, 1, bias=False) for width in (w2, w3, w4, w5))
-        self.join = nn.ModuleList(_Unit(_LATERAL, _LATERAL) for _ in range(3))
+        self.join = nn.ModuleList(_Unit(_LATERAL, _LATERAL) for _ in range(2))
         self.head = nn.Sequential(_Unit(_LATERAL, _LATERAL), nn.Conv2d(_LATERAL, MAPS, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,10 +55,13 @@ class Locator(nn.Module):
         sixteenth = self.sixteenth(eighth)
         last = self.last(sixteenth)
         up = self.lateral[3](last + self.whole(last))
-        for level, side in ((2, sixteenth), (1, eighth), (0, quarter)):
-            grown = nn.functional.interpolate(up, scale_factor=2.0, mode="bilinear", align_corners=False)
-            up = self.join[level](grown + self.lateral[level](side))
-        return self.head(up)
+        for level, side in ((2, sixteenth), (1, eighth)):
+            up = self.join[level - 1](_doubled(up) + self.lateral[level](side))
+        return self.head(_doubled(up) + self.lateral[0](quarter))
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 class Deployed(nn.Module):

@@ -6,6 +6,7 @@ import math
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,23 +14,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.training.locator.cache import SceneCache
-from models.training.locator.config import MAP_HEIGHT, MAP_WIDTH, Config
+from models.training.locator.config import MAP_HEIGHT, MAP_WIDTH, STRIDE, Config
 from models.training.locator.network import CORNERS, Locator, prepare
 from pipeline.stages.geometry import is_convex, quad_iou
 
+_COARSE = (192, 128)
+"""Width and height of the first part of the training: multiples of 32."""
 _SPREAD = 1.0
 """Sigma, in map cells, of a corner's target."""
 
 
 class Batch:
-    """Tensors of one batch; see `SceneCache` for the shapes."""
+    """Tensors of one batch; see `SceneCache` for the shapes.  coarse: at half the pixels, for the first part of the
+    training, where places matter less and steps should be cheap."""
 
-    def __init__(self, cache: SceneCache, chosen: NDArray[np.intp]) -> None:
+    def __init__(self, cache: SceneCache, chosen: NDArray[np.intp], *, coarse: bool = False) -> None:
         chosen = np.sort(chosen)
         self.pictures = torch.from_numpy(np.ascontiguousarray(cache.pictures[chosen]))
         self.quads = torch.from_numpy(np.ascontiguousarray(cache.quads[chosen]))
         self.single = torch.from_numpy(np.ascontiguousarray(cache.single[chosen]))
         self.masks = torch.from_numpy(np.ascontiguousarray(cache.masks[chosen])).float() / 255
+        if coarse:
+            small = [cv2.resize(p, _COARSE, interpolation=cv2.INTER_AREA) for p in self.pictures.numpy()]
+            self.pictures = torch.from_numpy(np.stack(small))
+            self.masks = functional.interpolate(self.masks, (_COARSE[1] // STRIDE, _COARSE[0] // STRIDE), mode="area")
 
     def augment(self, rng: np.random.Generator) -> None:
         """Mirrors, colour channels in another order, another light: for the whole batch or each picture."""
@@ -52,15 +60,15 @@ class Batch:
         self.pictures = lit.clamp(0, 255).to(torch.uint8)
 
 
-def _cells(points: Tensor) -> tuple[Tensor, Tensor]:
+def _cells(points: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
     """Shares of the frame -> map cells, centres at whole numbers."""
-    return points[..., 0] * MAP_WIDTH - 0.5, points[..., 1] * MAP_HEIGHT - 0.5
+    return points[..., 0] * width - 0.5, points[..., 1] * height - 0.5
 
 
-def _bumps(points: Tensor) -> Tensor:
-    """Gaussian bumps (…, 48, 64) at points (…, 2); NaN points give zeros."""
-    x, y = _cells(points)
-    columns, rows = torch.arange(MAP_WIDTH).float(), torch.arange(MAP_HEIGHT).float()
+def _bumps(points: Tensor, width: int, height: int) -> Tensor:
+    """Gaussian bumps (…, height, width) at points (…, 2); NaN points give zeros."""
+    x, y = _cells(points, width, height)
+    columns, rows = torch.arange(width).float(), torch.arange(height).float()
     across = torch.exp(-(((columns - x[..., None]) / _SPREAD) ** 2) / 2)
     down = torch.exp(-(((rows - y[..., None]) / _SPREAD) ** 2) / 2)
     return torch.nan_to_num(down[..., :, None] * across[..., None, :])
@@ -76,7 +84,7 @@ def losses(maps: Tensor, batch: Batch) -> Tensor:
     dice = 1 - (2 * overlap + 20) / (share.sum((1, 2)) + area.sum((1, 2)) + 20)
     total = functional.binary_cross_entropy_with_logits(logits, area) + dice.mean()
     total = total + functional.binary_cross_entropy_with_logits(maps[:, 1], outline, pos_weight=torch.tensor(3.0))
-    every = _bumps(batch.quads.flatten(1, 2)).amax(1)
+    every = _bumps(batch.quads.flatten(1, 2), maps.shape[3], maps.shape[2]).amax(1)
     total = total + functional.binary_cross_entropy_with_logits(maps[:, 2], every, pos_weight=torch.tensor(8.0))
     if not bool(batch.single.any()):
         return total
@@ -87,14 +95,15 @@ def _corner_loss(maps: Tensor, quads: Tensor) -> Tensor:
     flat = maps.flatten(2)
     log = functional.log_softmax(flat, 2)
     chance = log.exp().view_as(maps)
-    columns, rows = torch.arange(MAP_WIDTH).float(), torch.arange(MAP_HEIGHT).float()
+    height, width = maps.shape[2:]
+    columns, rows = torch.arange(width).float(), torch.arange(height).float()
     mean_x, mean_y = (chance.sum(2) * columns).sum(2), (chance.sum(3) * rows).sum(2)
-    target = _bumps(quads).flatten(2)
+    target = _bumps(quads, width, height).flatten(2)
     target = target / target.sum(2, keepdim=True).clamp_min(1e-6)
     costs = []
     for shift in range(4):
         wanted = target.roll(shift, 1)
-        x, y = _cells(quads.roll(shift, 1))
+        x, y = _cells(quads.roll(shift, 1), width, height)
         cross = -(wanted * log).sum(2).mean(1)
         distance = ((mean_x - x).abs() + (mean_y - y).abs()).mean(1)
         costs.append(0.25 * cross + 0.08 * distance)
@@ -140,7 +149,7 @@ def train(folder: Path, config: Config) -> Locator:
         done = max(step / config.steps, (time.monotonic() - started) / (60 * config.minutes))
         for group in optimiser.param_groups:
             group["lr"] = config.peak_lr * min((step + 1) / config.warmup, 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
-        batch = Batch(cache, rng.choice(config.scenes, config.batch, replace=False))
+        batch = Batch(cache, rng.choice(config.scenes, config.batch, replace=False), coarse=done < config.coarse)
         batch.augment(rng)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             maps = model(prepare(batch.pictures).contiguous(memory_format=torch.channels_last))
@@ -157,4 +166,5 @@ def train(folder: Path, config: Config) -> Locator:
         if step % 1000 == 0 or done >= 1.0:
             print({name: round(value, 4) for name, value in check(model, unseen, config.checked).items()}, flush=True)
             torch.save(model.state_dict(), folder / "locator.pt")
-    return model.eval()
+    model.eval()
+    return model
