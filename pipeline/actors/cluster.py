@@ -50,7 +50,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     read_or_make_secret(settings.ray.token_file, lambda: secrets.token_hex(32))
     return {
         "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(settings.ray.token_file), "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1",
     }
 
