@@ -1,7 +1,6 @@
 """The embedded Ray: one node on loopback behind a token, holding nothing that cannot be lost.
 
-Ray keeps no truth here: work waits in the database, and only names of files and settings cross into actors. What Ray still
-binds beyond loopback (its own control ports, behind the token) is listed in docs/operations.md.
+Ray keeps no truth here: work waits in the database, and only names of files and settings cross into actors.
 """
 
 from __future__ import annotations
@@ -46,11 +45,15 @@ def embedded_ray(settings: Settings) -> Iterator[None]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Set in this process before Ray starts; its node and workers inherit it. One thread a worker: the plan is workers."""
+    """Set in this process before Ray starts; its node and workers inherit it. One thread a worker: the plan is workers.
+
+    Ray takes 127.0.0.1 for a mistake and binds the machine's outer address instead, unless clusters are off: their switch is
+    named for Windows and macOS, where that is the default, and works here too.
+    """
     read_or_make_secret(settings.ray.token_file, lambda: secrets.token_hex(32))
     return {
         "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(settings.ray.token_file), "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1",
     }
 

@@ -42,3 +42,27 @@ def processes_naming(text: str) -> list[str]:
             if text.encode() in told:
                 found.append(f"{folder.name} {(folder / 'cmdline').read_bytes()[:80]!r}")
     return found
+
+
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+"""127.0.0.1, the same as IPv6, and ::1, as /proc/net writes them."""
+
+
+def open_to_others(text: str) -> list[str]:
+    """`process address:port` (hexadecimal) of each TCP socket beyond loopback on which a process naming `text` listens."""
+    listening = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            columns = line.split()
+            if columns[3] == "0A":  # TCP_LISTEN
+                listening[f"socket:[{columns[9]}]"] = columns[1]
+    found = []
+    for process in processes_naming(text):
+        for descriptor in Path("/proc", process.split()[0], "fd").iterdir():
+            try:
+                address = listening.get(str(descriptor.readlink()))
+            except OSError:  # closed meanwhile
+                continue
+            if address is not None and address.partition(":")[0] not in LOOPBACK:
+                found.append(f"{process} {address}")
+    return found

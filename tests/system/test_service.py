@@ -17,7 +17,7 @@ import pytest
 from pipeline.cli.serve import Service, running_service
 from pipeline.settings import ApiSettings, Settings, StorageSettings, WorkerSettings, child_environment
 from tests.contract.intake_makers import files
-from tests.system.processes import processes_naming, until
+from tests.system.processes import open_to_others, processes_naming, until
 
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[2]
@@ -59,6 +59,12 @@ def judged(client: httpx.Client, location: str) -> dict[str, Any] | None:
     return resource if resource["verdict"] is not None else None
 
 
+def verdict_of_one(client: httpx.Client) -> dict[str, Any]:
+    location = submit(client)
+    resource: dict[str, Any] = until(lambda: judged(client, location))
+    return resource
+
+
 def test_a_support_sent_over_http_gets_its_verdict(client: httpx.Client) -> None:
     location = submit(client)
     resource = until(lambda: judged(client, location))
@@ -66,7 +72,7 @@ def test_a_support_sent_over_http_gets_its_verdict(client: httpx.Client) -> None
 
 
 def test_metrics_show_the_workers_too(client: httpx.Client) -> None:
-    until(lambda: judged(client, submit(client)))
+    verdict_of_one(client)
     text = client.get("/metrics").text
     assert 'apoyo_verdicts_total{outcome="accepted"}' in text
     assert "apoyo_supports_received_total" in text
@@ -81,8 +87,14 @@ def test_intake_goes_on_while_the_workers_are_down_and_they_come_back(client: ht
     assert until(lambda: judged(client, location))["verdict"] == "accepted"
 
 
+def test_nobody_beyond_this_machine_is_listened_to(client: httpx.Client, folder: Path) -> None:
+    verdict_of_one(client)
+    assert any("gcs_server" in process for process in processes_naming(str(folder)))
+    assert open_to_others(str(folder)) == []
+
+
 def test_nothing_sent_or_read_is_in_the_logs(client: httpx.Client, folder: Path) -> None:
-    until(lambda: judged(client, submit(client)))
+    verdict_of_one(client)
     log = (folder / "log").read_text()
     assert '"event": "verdict"' in log
     assert not [canary for canary in ("VELAZQUEZ", "MARGARITA", "1836577177", "Bearer") if canary in log]
