@@ -1,0 +1,112 @@
+"""What the picture looks like it shows: the card itself, a grey copy of it, or a screen. Suspicion for a person, never proof."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.evidence import Presentation
+from pipeline.networks.api import Array, Image
+from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH, Quad, card_frame, homography, transform
+
+CHROMA_SIZE = (107, 68)
+"""One pixel averages 16 x 16 of the card: sensor noise and JPEG's coloured blocks are gone, a portrait and a tint are not."""
+CHROMA_MARGIN = 3
+"""Rows and columns left out at the edge, where the background may show."""
+DARK, BURNT = 12, 250
+"""Grey levels outside of which the ratio of two channels says nothing."""
+ENOUGH_PIXELS = 200
+
+PATCH = 128
+"""Side of a patch in view pixels: a screen's grid beats with the sensor's at periods of 2 to 10 pixels."""
+PATCH_ROWS, PATCH_COLUMNS = 3, 4
+LOWEST, HIGHEST = 0.1, 0.5
+"""Cycles a pixel: below are print and guilloche, above is nothing."""
+AXIS = 1.5 / PATCH
+"""Frequencies along rows and columns of pixels are left out: JPEG's blocks, and edges that run straight across a patch."""
+
+
+def measure_presentation(card: Image, view: Image, quad: Quad, calibration: Calibration) -> Presentation:
+    """card: rectified, (1080, 1712, 3) BGR.  view: (H, W, 3) BGR, what it was rectified from.  quad: the card in view pixels.
+
+    Scores 0..1, more suspicious above. A colour copy, a good print on plastic and a sharp screen without moiré pass unseen.
+    A grey picture has no chroma to measure: `photocopy` is None. A card too small or too dark for either is None there.
+    """
+    spread = chroma_spread(card)
+    limit = calibration["presentation.chroma_spread"]
+    photocopy = None if spread is None else 1 / (1 + (spread / limit) ** 2)
+    peak = grid_peak(view, quad)
+    return Presentation(photocopy, None if peak is None else min(1.0, peak))
+
+
+def chroma_spread(card: Image) -> float | None:
+    """How far the hues of the card lie apart: 5th to 95th percentile of log R/G and log B/G, as one distance.
+
+    The colour of the light multiplies each channel and drops out of a difference of logarithms, so a grey copy under a warm
+    lamp stays near 0 (log-chromaticity: Finlayson, Drew and Lu, 2004). None for a grey picture or where all is too dark.
+    """
+    if card.ndim == 2:
+        return None
+    averaged = cv2.resize(card, CHROMA_SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
+    smooth = np.asarray(cv2.GaussianBlur(averaged, (0, 0), 1.0))
+    small = smooth[CHROMA_MARGIN:-CHROMA_MARGIN, CHROMA_MARGIN:-CHROMA_MARGIN]
+    usable = (small.min(axis=2) > DARK) & (small.max(axis=2) < BURNT)
+    if int(usable.sum()) < ENOUGH_PIXELS:
+        return None
+    blue, green, red = np.log(small[usable]).T
+    low, high = np.percentile(np.stack([red - green, blue - green]), (5, 95), axis=1)
+    return float(np.hypot(*(high - low)))
+
+
+def grid_peak(view: Image, quad: Quad) -> float | None:
+    """How much one frequency stands out, on the median patch of the card.
+
+    In each patch's power spectrum the strongest frequency is compared with the mean of its ring of equal frequency, over
+    `PATCH`. Print is periodic in places (codes, the machine-readable zone), a screen's grid or its moiré all over the card:
+    so the median counts. None where the card holds no patch.
+    """
+    patches = _patches(view, quad)
+    if not patches:
+        return None
+    window, rings, counts, usable = _table()
+    stack = np.stack(patches).astype(np.float32)
+    stack -= stack.mean(axis=(1, 2), keepdims=True)
+    power = np.abs(np.fft.rfft2(stack * window)) ** 2 + 1.0
+    peaks = []
+    for spectrum in power:
+        ring_mean = np.bincount(rings.ravel(), weights=spectrum.ravel()) / counts
+        peaks.append(float((spectrum / ring_mean[rings])[usable].max()) / PATCH)
+    return float(np.median(peaks))
+
+
+def _patches(view: Image, quad: Quad) -> list[Array]:
+    """The green channel around points spread over the card; only those that lie on the card with all four corners."""
+    xs = (np.arange(PATCH_COLUMNS) + 0.5) / PATCH_COLUMNS * CARD_WIDTH
+    ys = (np.arange(PATCH_ROWS) + 0.5) / PATCH_ROWS * CARD_HEIGHT
+    centres = transform(homography(card_frame(), quad), np.array([(x, y) for y in ys for x in xs], dtype=np.float64))
+    outline, half = quad.astype(np.float32), PATCH // 2
+    green = view if view.ndim == 2 else view[:, :, 1]
+    found = []
+    for x, y in np.round(centres).astype(int).tolist():
+        corners = [(x + dx, y + dy) for dx in (-half, half) for dy in (-half, half)]
+        inside = all(cv2.pointPolygonTest(outline, (float(a), float(b)), False) >= 0 for a, b in corners)
+        patch = green[max(0, y - half) : y + half, max(0, x - half) : x + half]
+        if inside and patch.shape == (PATCH, PATCH):
+            found.append(patch)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _table() -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]:
+    """Hann window, ring number of each frequency, size of each ring, and which frequencies count."""
+    hann = np.hanning(PATCH)
+    fy, fx = np.meshgrid(np.fft.fftfreq(PATCH), np.fft.rfftfreq(PATCH), indexing="ij")
+    radius = np.hypot(fx, fy)
+    rings = np.round(radius * PATCH).astype(np.intp)
+    counts = np.maximum(np.bincount(rings.ravel()), 1).astype(np.float64)
+    usable = (radius > LOWEST) & (radius < HIGHEST) & (np.abs(fx) >= AXIS) & (np.abs(fy) >= AXIS)
+    return np.outer(hann, hann).astype(np.float32), rings, counts, usable
