@@ -1,0 +1,1 @@
+"""Trains the two line readers on drawn lines: `python -m models.training.readers mrz|fields`."""

@@ -1,0 +1,36 @@
+"""`python -m models.training.readers mrz|fields [--minutes M] [--out FILE]`: trains a reader and writes its ONNX file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from models.training.readers.export import export
+from models.training.readers.lines import field_sample, mrz_sample
+from models.training.readers.network import MIDDLE, SMALL
+from models.training.readers.train import Recipe, train
+from pipeline.networks.line_reader import FIELDS, MRZ
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("reader", choices=("mrz", "fields"))
+    parser.add_argument("--minutes", type=float, default=8.0, help="of processor time")
+    parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--checkpoint", type=Path, default=Path("/tmp/reader.pt"), help="where the torch weights are kept")
+    parser.add_argument("--start", type=Path, help="torch weights to start from (the other reader's)")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    if args.reader == "mrz":
+        recipe = Recipe(MRZ, mrz_sample, MRZ.widths[:1], args.minutes, args.seed, SMALL, start=args.start)
+    else:
+        recipe = Recipe(FIELDS, field_sample, FIELDS.widths, args.minutes, args.seed, MIDDLE, start=args.start)
+    network = train(recipe, args.checkpoint)
+    out = args.out or WEIGHTS / f"{'mrz' if args.reader == 'mrz' else 'field'}_reader.onnx"
+    print(f"{out}: sha256 {export(network, recipe.shape, out)}")
+
+
+if __name__ == "__main__":
+    main()
