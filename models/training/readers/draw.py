@@ -65,12 +65,30 @@ def field_ink(text: str, path: Path, rng: random.Random) -> tuple[Mask, int, int
     """One printed line. Returns the mask, the row of the capitals' top and their height in pixels."""
     font = load(path, _size_for(path, rng.choice((28, 34, 40)), "H"))
     spacing = rng.choice((0, 0, 0, 0, 0, 1, 2, 3))
+    if rng.random() < 0.15:
+        text = text.replace(" ", "  ")
     if spacing and len(text) > 1:
         ink, up = _spaced(font, text, spacing)
     else:
         ink, (_, up) = _render(font, text)
     cap = -font.getbbox("H", anchor="ls")[1]
     return ink, int(-cap - up), int(cap)
+
+
+def labelled_ink(label: str, value: str, path: Path, rng: random.Random) -> tuple[Mask, int, int]:
+    """A small label and its larger value on one base line, as `field_ink` gives them; a space's width or more between."""
+    ink, top, cap = field_ink(value, path, rng)
+    small, small_top, small_cap = field_ink(label, path, rng)
+    scale = rng.uniform(0.55, 0.8) * cap / small_cap
+    small = resize_mask(small, round(small.shape[1] * scale), round(small.shape[0] * scale))
+    up = top + cap - round((small_top + small_cap) * scale) + rng.randint(-2, 2)
+    rise = max(-up, 0)
+    gap = round(cap * rng.uniform(0.3, 1.3))
+    height = max(rise + ink.shape[0], rise + up + small.shape[0])
+    canvas = np.zeros((height, small.shape[1] + gap + ink.shape[1]), np.uint8)
+    canvas[rise + up:rise + up + small.shape[0], :small.shape[1]] = small
+    canvas[rise:rise + ink.shape[0], small.shape[1] + gap:] = ink
+    return canvas, rise + top, cap
 
 
 def _spaced(font: ImageFont.FreeTypeFont, text: str, spacing: int) -> tuple[Mask, int]:

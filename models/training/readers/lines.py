@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.readers.degrade import Grey, Layer, photograph, print_on_paper
-from models.training.readers.draw import _ROOM, GLYPH_PX, Mask, field_ink, mrz_ink, resize_mask
+from models.training.readers.draw import _ROOM, GLYPH_PX, Mask, field_ink, labelled_ink, mrz_ink, resize_mask
 from models.training.readers.fonts import field_fonts
-from models.training.readers.texts import field_line, mrz_line
+from models.training.readers.texts import field_line, labels_line, mrz_line
 from pipeline.networks.line_reader import FIELDS, MRZ, pad
 
 Line = tuple[Grey, str]
@@ -66,10 +66,14 @@ def _neighbour(canvas: Mask, ink: Mask, row: int, column: int = 40) -> None:
 def field_sample(rng: random.Random, fonts: tuple[Path, ...] | None = None) -> list[Line]:
     """(48, w) photographs of a printed line with scraps of its neighbours, as `crop_line` would cut it."""
     fonts = fonts or field_fonts()
-    text = field_line(rng)
-    while not text:
-        text = field_line(rng)
-    ink, top, cap = field_ink(text, fonts[rng.randrange(len(fonts))], rng)
+    text = field_line(rng) or "X"
+    font = fonts[rng.randrange(len(fonts))]
+    if rng.random() < 0.12:
+        label = labels_line(rng)
+        ink, top, cap = labelled_ink(label, text, font, rng)
+        text = f"{label} {text}"
+    else:
+        ink, top, cap = field_ink(text, font, rng)
     if rng.random() < 0.35:
         ink = resize_mask(ink, round(ink.shape[1] * rng.uniform(0.8, 1.15)), ink.shape[0])
     h, w = ink.shape

@@ -106,6 +106,11 @@ def field_line(rng: random.Random) -> str:
     return " ".join("".join(letter for letter in text if letter in FIELDS.alphabet).split())
 
 
+def labels_line(rng: random.Random) -> str:
+    """A short label that stands before its value."""
+    return rng.choice([label for label in LABELS if len(label) <= 16])
+
+
 def _name(rng: random.Random) -> str:
     surname = rng.choice(SURNAMES).replace("_", " ")
     return rng.choice((surname, surname, _given(rng), f"{_given(rng)} {surname}", _invented(rng)))

@@ -1,0 +1,113 @@
+"""Where the machine-readable zone is: rows of equal, equally spaced lines of print that share both their ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.networks.api import Image
+from pipeline.stages.find_words import HALF, Boxes, LineBox, ink_of, merge_words, word_boxes
+
+LEAST_WIDTH = 0.62
+"""Share of the picture's width: thirty symbols at 2.54 mm take 76 mm of a card's 85.6, less what light swallowed."""
+PITCH_PER_HEIGHT = (1.15, 2.6)
+"""Distance of two lines over the height of their digits: ICAO 9303-5 sets 4.23 mm for digits of about 2.7 mm."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlopedLine:
+    """One row of print. `slope`: dy/dx of its middle; the box is the ink of its digits at the line's middle."""
+
+    line: LineBox
+    slope: float
+
+
+@dataclass(frozen=True, slots=True)
+class MrzBand:
+    """The lines, top to bottom, with common ends. score 0..1: how alike in ends, height and distance they are."""
+
+    lines: tuple[SlopedLine, ...]
+    score: float
+
+
+def find_mrz_band(card_grey: Image) -> MrzBand | None:
+    """Three lines in the lower half of an upright rectified card, (1080, 1712) uint8; None where no such band is."""
+    band = find_band(card_grey, 3)
+    if band is None:
+        return None
+    middle = (band.lines[0].line.y0 + band.lines[-1].line.y1) / 2
+    return band if middle > card_grey.shape[0] / 2 else None
+
+
+def find_band(grey: Image, count: int) -> MrzBand | None:
+    """The best band of `count` lines anywhere in an upright picture whose print is about as large as a card's."""
+    rows = [row for words in merge_words(word_boxes(ink_of(grey))) if (row := _row(words, grey.shape[1])) is not None]
+    rows.sort(key=lambda row: row.line.y0)
+    bands = [band for first in range(len(rows)) if (band := _band(rows, first, count)) is not None]
+    return max(bands, key=lambda band: band.score, default=None)
+
+
+def _row(words: Boxes, width: int) -> SlopedLine | None:
+    """A long group of words as one line; None for a short one."""
+    x0, x1 = int(words[:, 0].min()) * HALF, int(words[:, 2].max()) * HALF
+    if x1 - x0 < LEAST_WIDTH * width:
+        return None
+    heights, middles = words[:, 3] - words[:, 1], (words[:, 1] + words[:, 3]) / 2
+    centres = (words[:, 0] + words[:, 2]) / 2
+    height = float(np.percentile(heights, 60))
+    typical = np.abs(heights - height) < 0.35 * height
+    slope, middle = _straight(centres[typical], middles[typical], (x0 + x1) / 2 / HALF, words[typical])
+    return SlopedLine(LineBox(x0, (middle - height / 2) * HALF, x1, (middle + height / 2) * HALF), slope)
+
+
+def _straight(x: NDArray[np.float64], y: NDArray[np.float64], at: float, words: Boxes) -> tuple[float, float]:
+    """Slope and height at `at` of the line through the words' middles, each weighed by its width."""
+    weight = (words[:, 2] - words[:, 0]).astype(np.float64)
+    if len(x) < 3 or np.ptp(x) < 0.4 * at:
+        return 0.0, float(np.average(y, weights=weight)) if len(y) else 0.0
+    slope, offset = np.polyfit(x - at, y, 1, w=np.sqrt(weight))
+    residual = np.abs(y - (slope * (x - at) + offset))
+    near = residual <= max(2.0, 2 * float(np.median(residual)))
+    slope, offset = np.polyfit(x[near] - at, y[near], 1, w=np.sqrt(weight[near]))
+    return float(slope), float(offset)
+
+
+def _band(rows: list[SlopedLine], first: int, count: int) -> MrzBand | None:
+    """The band that starts at a row: each next one at the same distance, or put in where only one is missing."""
+    start = rows[first]
+    for second in rows[first + 1:]:
+        pitch = second.line.y0 - start.line.y0
+        ratio = pitch / start.line.height
+        if ratio > 2 * PITCH_PER_HEIGHT[1]:
+            break
+        found = [_nearest(rows, start, step * pitch) for step in range(count)]
+        present = [row for row in found if row is not None]
+        if PITCH_PER_HEIGHT[0] <= ratio <= PITCH_PER_HEIGHT[1] and len(present) == count:
+            return _agreed(present, pitch)
+    return None
+
+
+def _nearest(rows: list[SlopedLine], start: SlopedLine, below: float) -> SlopedLine | None:
+    """The row about `below` pixels under the start, of its height and with its ends."""
+    height, wide = start.line.height, start.line.x1 - start.line.x0
+    for row in rows:
+        line = row.line
+        if (abs(line.y0 - start.line.y0 - below) < 0.35 * height and 0.7 < line.height / height < 1.4
+                and abs(line.x0 - start.line.x0) < 0.2 * wide and abs(line.x1 - start.line.x1) < 0.2 * wide):
+            return row
+    return None
+
+
+def _agreed(rows: list[SlopedLine], pitch: float) -> MrzBand:
+    """Common ends, height and slope: what one line lost or gained, the others put right."""
+    lines = [row.line for row in rows]
+    x0, x1 = float(np.median([line.x0 for line in lines])), float(np.median([line.x1 for line in lines]))
+    height, slope = float(np.median([line.height for line in lines])), float(np.median([row.slope for row in rows]))
+    spread = (np.ptp([line.x0 for line in lines]) + np.ptp([line.x1 for line in lines])) / (x1 - x0)
+    uneven = max(abs(line.y0 - lines[0].y0 - step * pitch) for step, line in enumerate(lines)) / height
+    middles = [(line.y0 + line.y1) / 2 + row.slope * ((x0 + x1) / 2 - (line.x0 + line.x1) / 2)
+               for line, row in zip(lines, rows, strict=True)]
+    agreed = tuple(SlopedLine(LineBox(x0, middle - height / 2, x1, middle + height / 2), slope) for middle in middles)
+    return MrzBand(agreed, float(np.clip(1 - spread - 0.3 * uneven, 0, 1)))
