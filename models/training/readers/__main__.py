@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.training.readers.export import export
 from models.training.readers.lines import field_sample, mrz_sample
-from models.training.readers.network import MIDDLE, SMALL
+from models.training.readers.network import CHANNELS
 from models.training.readers.train import Recipe, train
 from pipeline.networks.line_reader import FIELDS, MRZ
 
@@ -21,15 +21,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--checkpoint", type=Path, default=Path("/tmp/reader.pt"), help="where the torch weights are kept")
     parser.add_argument("--start", type=Path, help="torch weights to start from (the other reader's)")
+    parser.add_argument("--peak", type=float, default=3.5e-3, help="highest learning rate; less to go on from --start")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    if args.reader == "mrz":
-        recipe = Recipe(MRZ, mrz_sample, MRZ.widths[:1], args.minutes, args.seed, SMALL, start=args.start)
-    else:
-        recipe = Recipe(FIELDS, field_sample, FIELDS.widths, args.minutes, args.seed, MIDDLE, start=args.start)
+    shape, sample = (MRZ, mrz_sample) if args.reader == "mrz" else (FIELDS, field_sample)
+    widths = MRZ.widths[:1] if args.reader == "mrz" else FIELDS.widths
+    recipe = Recipe(shape, sample, widths, args.minutes, args.seed, CHANNELS, peak=args.peak, start=args.start)
     network = train(recipe, args.checkpoint)
     out = args.out or WEIGHTS / f"{'mrz' if args.reader == 'mrz' else 'field'}_reader.onnx"
-    print(f"{out}: sha256 {export(network, recipe.shape, out)}")
+    print(f"{out}: sha256 {export(network, shape, out)}")
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def _paste(cell: Mask, ink: Mask, x: int, y: int) -> None:
 
 def field_ink(text: str, path: Path, rng: random.Random) -> tuple[Mask, int, int]:
     """One printed line. Returns the mask, the row of the capitals' top and their height in pixels."""
-    font = load(path, _size_for(path, rng.choice((28, 34, 40)), "H"))
+    font = load(path, _size_for(path, rng.choice((20, 24, 30)), "H"))
     spacing = rng.choice((0, 0, 0, 0, 0, 1, 2, 3))
     if rng.random() < 0.15:
         text = text.replace(" ", "  ")

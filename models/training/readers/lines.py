@@ -17,7 +17,7 @@ from pipeline.networks.line_reader import FIELDS, MRZ, pad
 
 Line = tuple[Grey, str]
 MRZ_WIDTH = MRZ.widths[0]
-VIEWS = 2
+MRZ_VIEWS, FIELD_VIEWS = 2, 3
 """Photographs of one printed line: printing costs as much as photographing, and blur and light teach as much as texts."""
 
 
@@ -37,7 +37,7 @@ def mrz_sample(rng: random.Random) -> list[Line]:
     if rng.random() < 0.75:
         _neighbour(canvas, mrz_ink(mrz_line(rng)[:len(text)], rng), gap_up + round(pitch))
     page = print_on_paper(canvas, rng)
-    return [(_mrz_view(page, len(text), w, gap_up, rng), text) for _ in range(VIEWS)]
+    return [(_mrz_view(page, len(text), w, gap_up, rng), text) for _ in range(MRZ_VIEWS)]
 
 
 def _mrz_view(page: Layer, count: int, w: int, gap_up: int, rng: random.Random) -> Grey:
@@ -87,7 +87,7 @@ def field_sample(rng: random.Random, fonts: tuple[Path, ...] | None = None) -> l
             row = room + distance - other_top if direction > 0 else room + cap - distance - other_cap - other_top
             _neighbour(canvas, other, row, side + rng.randint(-side, side // 2))
     page = print_on_paper(canvas, rng)
-    return [(_field_view(page, w, cap, rng), text) for _ in range(VIEWS)]
+    return [(_field_view(page, w, cap, rng), text) for _ in range(FIELD_VIEWS)]
 
 
 def _field_view(page: Layer, w: int, cap: int, rng: random.Random) -> Grey:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SMALL, MIDDLE = (16, 24, 40, 64, 96), (16, 32, 56, 88, 128)
-"""Channels of the five convolutions: 37 symbols of one font need fewer than 83 of many."""
+CHANNELS = (16, 24, 40, 64, 96)
+"""Of the five convolutions."""
 BLOCKS = 3
 STD_FLOOR = 8.0
 """Grey levels added to a line's deviation, so that an empty line is not blown up into noise."""

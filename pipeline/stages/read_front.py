@@ -1,0 +1,241 @@
+"""The front's printed fields: every line is read, labels are recognised, and values are taken by their labels or their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.evidence import BoxMm, FieldReading
+from pipeline.networks.api import Image, Networks
+from pipeline.stages import field_values as values
+from pipeline.stages.find_lines import find_lines
+from pipeline.stages.read_lines import Piece, ReadLine, pieces_of, read_lines
+from pipeline.stages.read_mrz import as_grey
+
+SOURCE = "front"
+ROW_MM = 1.3
+"""How far base lines of one row may lie apart: elements move by a few tenths between cards, and corners are not exact."""
+BESIDE_MM, BELOW_MM, ASIDE_MM = 22.0, 6.5, 9.0
+"""How far a value may stand right of its label, under it, and how far to the side when under it."""
+BLOCK_MM, BLOCK_PITCH_MM, BLOCK_INDENT_MM = 16.0, 5.2, 6.0
+"""Three-line blocks: their height, the distance of two lines, and how far a line may start beside its label."""
+COLUMN_MM = (22.0, 34.0)
+"""Where the text column starts, with play (layouts: x .29-.31 of 85.6 mm), for blocks whose label was not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontText:
+    """All that was read. `readings`: by field name, best first. `labels`: labels and headings in their canonical wording."""
+
+    lines: tuple[ReadLine, ...]
+    readings: Mapping[str, tuple[FieldReading, ...]]
+    labels: frozenset[str]
+
+
+@dataclass
+class Board:
+    """The pieces of a front while values are taken from it; each is used once."""
+
+    labels: list[Piece]
+    free: list[Piece]
+    readings: dict[str, list[FieldReading]] = field(default_factory=dict)
+
+    def take(self, name: str, value: str, pieces: Sequence[Piece]) -> None:
+        """Notes a reading and withdraws its pieces."""
+        box = _hull(piece.box_mm for piece in pieces)
+        confidence = min(piece.confidence for piece in pieces)
+        self.readings.setdefault(name, []).append(FieldReading(value, confidence, SOURCE, box))
+        for piece in pieces:
+            if piece in self.free:
+                self.free.remove(piece)
+
+    def label(self, name: str) -> Piece | None:
+        """The first label of a field."""
+        return next((piece for piece in self.labels if piece.label is not None and piece.label.field == name), None)
+
+
+def read_front(card: Image, networks: Networks, calibration: Calibration) -> FrontText:
+    """Reads an upright rectified front, (1080, 1712[, 3]) uint8 BGR or grey."""
+    grey = as_grey(card)
+    lines = read_lines(grey, find_lines(grey), networks)
+    return interpret(lines, calibration["text.line_least"])
+
+
+def interpret(lines: Sequence[ReadLine], least: float) -> FrontText:
+    """From lines to fields. Lines whose confidence is below `least` serve as labels only."""
+    pieces = [piece for line in lines for piece in pieces_of(line)]
+    labels = [piece for piece in pieces if piece.label is not None]
+    board = Board(labels, [piece for piece in pieces if piece.label is None and piece.confidence >= least])
+    _take_keys(board)
+    _take_dates_and_years(board)
+    _take_labelled(board)
+    _take_names(board)
+    _take_address(board)
+    seen = frozenset(piece.label.text for piece in labels if piece.label is not None)
+    return FrontText(tuple(lines), {name: tuple(found) for name, found in board.readings.items()}, seen)
+
+
+def _take_keys(board: Board) -> None:
+    """CURP and clave de elector by their shapes: 18 places each, of different types at six of them. The one nearest to its
+    label where a field is read twice."""
+    for name, parse in (("curp", values.curp), ("elector_key", values.elector_key)):
+        found = [(piece, value) for piece in board.free if (value := parse(piece.text)) is not None]
+        label = board.label(name)
+        found.sort(key=lambda pair: _distance(label, pair[0]) if label is not None else -pair[0].confidence)
+        for piece, value in found[:1]:
+            board.take(name, value, [piece])
+    for name in ("curp", "elector_key"):  # not of the right shape: kept as read beside its label, so that the doubt is seen
+        label = board.label(name)
+        if label is not None and name not in board.readings:
+            near = [piece for piece in _followers(label, board.free) if 16 <= len(values.compact(piece.text)) <= 20]
+            if near:
+                board.take(name, values.compact(near[0].text), near[:1])
+
+
+def _take_dates_and_years(board: Board) -> None:
+    """Birth date by its shape; `YYYY - YYYY` and `YYYY NN` beside their labels, in one piece or in two."""
+    for piece in list(board.free):
+        iso = values.day(piece.text)
+        if iso is not None and "birth_date" not in board.readings:
+            board.take("birth_date", iso, [piece])
+    _take_validity(board)
+    label = board.label("registration")
+    for group in _groups(label, board.free):
+        found = values.registration("".join(piece.text for piece in group))
+        if found is not None:
+            board.take("registration_year", found[0], group)
+            board.take("issue_number", found[1], group)
+            return
+    for piece in _followers(label, board.free) if label is not None else ():
+        alone = values.year(piece.text)
+        if alone is not None:
+            board.take("registration_year", alone, [piece])
+            return
+
+
+def _take_validity(board: Board) -> None:
+    """One year, or the first and the last of a card's life."""
+    label = board.label("expiry")
+    groups = [*_groups(label, board.free)] if label is not None else [[piece] for piece in board.free if "-" in piece.text]
+    best: tuple[tuple[str, ...], list[Piece]] = ((), [])
+    for group in groups:
+        found = values.years(" ".join(piece.text for piece in group))
+        if len(found) > len(best[0]) and list(found) == sorted(found) and len(found) <= 2:
+            best = found, group
+    if len(best[0]) == 2:
+        board.take("issue_year", best[0][0], best[1])
+        board.take("expiry_year", best[0][1], best[1])
+    elif len(best[0]) == 1 and label is not None:
+        board.take("expiry_year", best[0][0], best[1])
+
+
+def _take_labelled(board: Board) -> None:
+    """Fields of one value each: all pairs of a label and a piece that could be its value, the nearest pairs first."""
+    pairs = []
+    for label in board.labels:
+        name = label.label.field if label.label is not None else None
+        if name in values.PARSERS and name not in board.readings:
+            pairs += [(_distance(label, piece), name, value, piece) for piece in _followers(label, board.free)
+                      if (value := values.PARSERS[name](piece.text)) is not None]
+    for _, name, value, piece in sorted(pairs, key=lambda pair: pair[0]):
+        if name not in board.readings and piece in board.free:
+            board.take(name, value, [piece])
+
+
+def _take_names(board: Board) -> None:
+    """Paternal, maternal, given: the lines under NOMBRE, or the first block of the text column."""
+    label, below = board.label("names"), board.label("address")
+    if label is not None:
+        block = _block(label, board.free, below)
+    elif below is not None:
+        block = [piece for piece in _column(board.free, below.base - BLOCK_MM, below.base - 1.0)][-3:]
+    else:
+        return
+    named = [(piece, text) for piece in block if (text := values.words(piece.text)) is not None]
+    if len(named) >= 3:
+        board.take("paternal_surname", named[0][1], [named[0][0]])
+        board.take("maternal_surname", named[1][1], [named[1][0]])
+        board.take("given_names", " ".join(text for _, text in named[2:]), [piece for piece, _ in named[2:]])
+    elif len(named) == 2:
+        board.take("paternal_surname", named[0][1], [named[0][0]])
+        board.take("given_names", named[1][1], [named[1][0]])
+
+
+def _take_address(board: Board) -> None:
+    """Up to three lines under DOMICILIO, above the keys."""
+    label = board.label("address")
+    if label is None:
+        return
+    keys = [piece for piece in (board.label("elector_key"), board.label("curp"), board.label("folio")) if piece is not None]
+    below = min((piece for piece in keys if piece.base > label.base), key=lambda piece: piece.base, default=None)
+    block = _block(label, board.free, below)[:3]
+    if block:
+        board.take("address", " ".join(piece.text.upper() for piece in block), block)
+
+
+def _block(label: Piece, free: Sequence[Piece], below: Piece | None) -> list[Piece]:
+    """The lines under a label, one under the other, down to the next label; pieces of one row are joined."""
+    bottom = min(label.base + BLOCK_MM, below.base - 0.8 if below is not None and below.base > label.base else 1e9)
+    inside = [piece for piece in free if label.base + 0.5 < piece.base < bottom
+              and (abs(piece.x0 - label.x0) < BLOCK_INDENT_MM or _continues(piece, free, label))]
+    rows: list[list[Piece]] = []
+    for piece in sorted(inside, key=lambda piece: piece.base):
+        if rows and abs(piece.base - rows[-1][0].base) < ROW_MM:
+            rows[-1].append(piece)
+        elif not rows or piece.base - rows[-1][0].base < BLOCK_PITCH_MM:
+            rows.append([piece])
+    return [_joined(sorted(row, key=lambda piece: piece.x0)) for row in rows]
+
+
+def _continues(piece: Piece, free: Sequence[Piece], label: Piece) -> bool:
+    """Whether a piece goes on in the row of one that starts under the label: a wide blank cut the line in two."""
+    return any(abs(other.base - piece.base) < ROW_MM and abs(other.x0 - label.x0) < BLOCK_INDENT_MM
+               and 0 < piece.x0 - other.box_mm[2] < 2 * piece.height and 0.7 < piece.height / other.height < 1.4 for other in free)
+
+
+def _joined(row: Sequence[Piece]) -> Piece:
+    return Piece(" ".join(piece.text for piece in row), min(piece.confidence for piece in row), _hull(piece.box_mm for piece in row))
+
+
+def _column(free: Sequence[Piece], top: float, bottom: float) -> list[Piece]:
+    """Pieces that start where the text column starts, top to bottom."""
+    inside = [piece for piece in free if COLUMN_MM[0] < piece.x0 < COLUMN_MM[1] and top < piece.base < bottom]
+    return sorted(inside, key=lambda piece: piece.base)
+
+
+def _followers(label: Piece, free: Sequence[Piece]) -> list[Piece]:
+    """Pieces that stand where a label's value may stand, nearest first."""
+    return sorted((piece for piece in free if _distance(label, piece) < float("inf")), key=lambda piece: _distance(label, piece))
+
+
+def _groups(label: Piece | None, free: Sequence[Piece]) -> Iterable[list[Piece]]:
+    """Pieces that may hold a label's value: each follower alone, and with what stands next to it in its row."""
+    for piece in _followers(label, free) if label is not None else ():
+        row = sorted((other for other in free if abs(other.base - piece.base) < ROW_MM and other.x0 >= piece.x0),
+                     key=lambda other: other.x0)
+        close = [piece]
+        for other in row[1:3]:
+            if other.x0 - close[-1].box_mm[2] < 2.5 * piece.height:
+                close.append(other)
+        for count in range(len(close), 0, -1):
+            yield close[:count]
+
+
+def _distance(label: Piece, piece: Piece) -> float:
+    """How far a value stands from where its label sends the eye; infinite where the two do not belong together.
+
+    Beside: the gap between them; below: the drop, plus what it is shifted aside. Millimetres.
+    """
+    gap, drop = piece.x0 - label.box_mm[2], piece.base - label.base
+    if abs(drop) < max(ROW_MM, 0.6 * piece.height) and -1.5 < gap < BESIDE_MM:
+        return max(gap, 0.0) + 2 * abs(drop)
+    aside = max(label.x0 - piece.x0, piece.x0 - label.box_mm[2], 0.0)
+    if 0.8 < drop < BELOW_MM and aside < ASIDE_MM:
+        return drop + 1.5 * aside
+    return float("inf")
+
+
+def _hull(boxes: Iterable[BoxMm]) -> BoxMm:
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
