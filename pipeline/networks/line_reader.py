@@ -85,7 +85,7 @@ def crop_line(card: Image, box: tuple[float, float, float, float], shape: Reader
     x0, y0, x1, y1 = box
     scale = shape.height * shape.ink / max(y1 - y0, 1.0)
     margin = 0.3 * (y1 - y0)
-    width = max(int(round((x1 - x0 + 2 * margin) * scale)), 2 * STRIDE)
+    width = max(round((x1 - x0 + 2 * margin) * scale), 2 * STRIDE)
     return cut(card, (x0 - margin, (y0 + y1) / 2, x1 + margin), shape.height, width, scale, slope)
 
 
@@ -100,10 +100,11 @@ def cut(card: Image, line: tuple[float, float, float], height: int, width: int, 
     if shrink < ANTIALIAS_BELOW:
         y_from = max(int(inverse[1, 2] - abs(slope) * (x1 - x0)) - 4, 0)
         y_to = int(inverse[1, 2] + height / y_scale + abs(slope) * (x1 - x0)) + 4
-        strip = cv2.GaussianBlur(card[y_from:max(y_to, y_from + 1)], (0, 0), 0.35 / shrink)
+        smooth = cv2.GaussianBlur(card[y_from:max(y_to, y_from + 1)], (0, 0), 0.35 / shrink)
         inverse[1, 2] -= y_from
-        card = np.asarray(strip, dtype=np.uint8)
-    return np.asarray(cv2.warpAffine(card, inverse, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE), dtype=np.uint8)
+        card = np.asarray(smooth, dtype=np.uint8)
+    strip = cv2.warpAffine(card, inverse, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(strip, dtype=np.uint8)
 
 
 ANTIALIAS_BELOW = 0.6
@@ -112,7 +113,7 @@ ANTIALIAS_BELOW = 0.6
 
 def greedy(path: Array, probabilities: NDArray[np.float32], alphabet: str) -> Reading:
     """CTC's best path: (T,) classes and their probabilities to text. A run's probability is its highest."""
-    starts = np.flatnonzero(np.diff(path, prepend=BLANK) != 0)
+    starts = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist()]
     letters: list[str] = []
     certain: list[float] = []
     for start, end in zip(starts, [*starts[1:], len(path)], strict=True):

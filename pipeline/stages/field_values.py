@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 
-_TO_DIGIT = str.maketrans("OQDUIÍLZSGBTA", "0000111256874")
+from pipeline.domain.identifiers import plain
+
+_TO_DIGIT = str.maketrans("OQDUILZSGBTA", "000011256874")
 _TO_LETTER = str.maketrans("0125687", "OIZSGBT")
 CURP_SHAPE = "LLLLDDDDDDLLLLLL*D"
 ELECTOR_KEY_SHAPE = "LLLLLLDDDDDDDDLDDD"
@@ -28,7 +30,8 @@ def fits(text: str, shape: str) -> bool:
 
 
 def compact(text: str) -> str:
-    return "".join(letter for letter in text.upper() if letter.isalnum())
+    """Capitals and digits only, accents taken off (but Ñ is a letter of its own)."""
+    return "".join(letter for letter in plain(text) if letter.isalnum())
 
 
 def key(text: str, shape: str) -> str | None:
@@ -67,7 +70,7 @@ def _mostly_digits(text: str) -> bool:
 
 def day(text: str) -> str | None:
     """dd/mm/yyyy as an ISO date; None where no such day exists."""
-    joined = text.upper().translate(_TO_DIGIT).replace(" ", "")
+    joined = plain(text).translate(_TO_DIGIT).replace(" ", "")
     match = re.fullmatch(r"(\d{2})[/.\-1|]?(\d{2})[/.\-1|]?(\d{4})", joined)
     if match is None:
         return None
@@ -115,7 +118,8 @@ def words(text: str) -> str | None:
 
 
 PARSERS: Mapping[str, Callable[[str], str | None]] = {
-    "curp": curp, "elector_key": elector_key, "state": lambda text: digits(text, 2), "municipality": lambda text: digits(text, 3),
-    "section": lambda text: digits(text, 4), "locality": lambda text: digits(text, 4), "issue_year": year, "birth_date": day, "sex": sex,
+    "curp": curp, "elector_key": elector_key, "birth_date": day, "sex": sex, "issue_year": year,
+    "state": lambda text: digits(text, 2), "municipality": lambda text: digits(text, 3),
+    "section": lambda text: digits(text, 4), "locality": lambda text: digits(text, 4),
 }
 """Fields of one value, by the name of their label's field."""

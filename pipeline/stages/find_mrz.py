@@ -41,18 +41,22 @@ def find_mrz_band(card_grey: Image) -> MrzBand | None:
     return band if middle > card_grey.shape[0] / 2 else None
 
 
-def find_band(grey: Image, count: int) -> MrzBand | None:
-    """The best band of `count` lines anywhere in an upright picture whose print is about as large as a card's."""
-    rows = [row for words in merge_words(word_boxes(ink_of(grey))) if (row := _row(words, grey.shape[1])) is not None]
+def find_band(grey: Image, count: int, least_width: float = LEAST_WIDTH) -> MrzBand | None:
+    """The best band of `count` lines anywhere in an upright picture whose print is about as large as a card's.
+
+    least_width: of a line, as a share of the picture's width.
+    """
+    least = least_width * grey.shape[1]
+    rows = [row for words in merge_words(word_boxes(ink_of(grey))) if (row := _row(words, least)) is not None]
     rows.sort(key=lambda row: row.line.y0)
     bands = [band for first in range(len(rows)) if (band := _band(rows, first, count)) is not None]
     return max(bands, key=lambda band: band.score, default=None)
 
 
-def _row(words: Boxes, width: int) -> SlopedLine | None:
-    """A long group of words as one line; None for a short one."""
+def _row(words: Boxes, least: float) -> SlopedLine | None:
+    """A long group of words as one line; None for one shorter than `least` pixels."""
     x0, x1 = int(words[:, 0].min()) * HALF, int(words[:, 2].max()) * HALF
-    if x1 - x0 < LEAST_WIDTH * width:
+    if x1 - x0 < least:
         return None
     heights, middles = words[:, 3] - words[:, 1], (words[:, 1] + words[:, 3]) / 2
     centres = (words[:, 0] + words[:, 2]) / 2

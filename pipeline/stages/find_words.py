@@ -1,4 +1,4 @@
-"""Words of dark print on the rectified card, by local contrast and geometry: what lines and machine-readable zones are made of."""
+"""Words of dark print on the rectified card, by local contrast and geometry; lines and MRZs are made of them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ink_of(card_grey: Image) -> Image:
     """Darkness of strokes against their surroundings at half size, 0..255; zero where it is no more than the pattern's."""
     small = cv2.resize(card_grey, (card_grey.shape[1] // HALF, card_grey.shape[0] // HALF), interpolation=cv2.INTER_AREA)
     side = int(STROKE_MM * MM) | 1
-    hat = cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, np.ones((side, side), np.uint8))
+    hat = np.asarray(cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, np.ones((side, side), np.uint8)), dtype=np.uint8)
     return np.asarray(cv2.threshold(hat, ink_threshold(hat), 255, cv2.THRESH_TOZERO)[1], dtype=np.uint8)
 
 

@@ -23,7 +23,7 @@ class Label:
 LABELS = (
     Label("NOMBRE", "names", ("NOMBRE DEL ELECTOR", "NOMBRE DEL ELECTOR NAME", "NOMBRE NAME")),
     Label("DOMICILIO", "address", ("DOMICILIO DEL ELECTOR",)),
-    Label("DOMICILIO DEL ELECTOR / ADDRESS", "address", ("DOMICILIO DEL ELECTOR ADDRESS", "DOMICILIO ADDRESS", "DOMICILIO DEL ELECTOR ADRESS")),
+    Label("DOMICILIO DEL ELECTOR / ADDRESS", "address", ("DOMICILIO ADDRESS", "DOMICILIO DEL ELECTOR ADRESS")),
     Label("CLAVE DE ELECTOR", "elector_key", ("CLAVE ELECTOR", "CLAVE DE ELECTOR VOTER ID")),
     Label("CURP", "curp"),
     Label("AÑO DE REGISTRO", "registration", ("ANO REGISTRO",)),
@@ -40,7 +40,7 @@ LABELS = (
     Label("GÉNERO", "sex", ("GENERO GENDER",)),
     Label("EDAD", "age"),
     Label("FOLIO", "folio"),
-    Label("LUGAR DE NACIMIENTO / PLACE OF BIRTH", "birth_place", ("LUGAR DE NACIMIENTO", "LUGAR DE NACIMIENTO PLACE OF BIRTH", "PLACE OF BIRTH")),
+    Label("LUGAR DE NACIMIENTO / PLACE OF BIRTH", "birth_place", ("LUGAR DE NACIMIENTO", "PLACE OF BIRTH")),
     Label("MÉXICO", None),
     Label("INSTITUTO NACIONAL ELECTORAL", None),
     Label("INSTITUTO FEDERAL ELECTORAL", None),

@@ -135,7 +135,7 @@ def _take_labelled(board: Board) -> None:
     pairs = []
     for label in board.labels:
         name = label.label.field if label.label is not None else None
-        if name in values.PARSERS and name not in board.readings:
+        if name is not None and name in values.PARSERS and name not in board.readings:
             pairs += [(_distance(label, piece), name, value, piece) for piece in _followers(label, board.free)
                       if (value := values.PARSERS[name](piece.text)) is not None]
     for _, name, value, piece in sorted(pairs, key=lambda pair: pair[0]):
@@ -149,7 +149,7 @@ def _take_names(board: Board) -> None:
     if label is not None:
         block = _block(label, board.free, below)
     elif below is not None:
-        block = [piece for piece in _column(board.free, below.base - BLOCK_MM, below.base - 1.0)][-3:]
+        block = _column(board.free, below.base - BLOCK_MM, below.base - 1.0)[-3:]
     else:
         return
     named = [(piece, text) for piece in block if (text := values.words(piece.text)) is not None]
@@ -191,11 +191,13 @@ def _block(label: Piece, free: Sequence[Piece], below: Piece | None) -> list[Pie
 def _continues(piece: Piece, free: Sequence[Piece], label: Piece) -> bool:
     """Whether a piece goes on in the row of one that starts under the label: a wide blank cut the line in two."""
     return any(abs(other.base - piece.base) < ROW_MM and abs(other.x0 - label.x0) < BLOCK_INDENT_MM
-               and 0 < piece.x0 - other.box_mm[2] < 2 * piece.height and 0.7 < piece.height / other.height < 1.4 for other in free)
+               and 0 < piece.x0 - other.box_mm[2] < 2 * piece.height and 0.7 < piece.height / other.height < 1.4
+               for other in free)
 
 
 def _joined(row: Sequence[Piece]) -> Piece:
-    return Piece(" ".join(piece.text for piece in row), min(piece.confidence for piece in row), _hull(piece.box_mm for piece in row))
+    text, confidence = " ".join(piece.text for piece in row), min(piece.confidence for piece in row)
+    return Piece(text, confidence, _hull(piece.box_mm for piece in row))
 
 
 def _column(free: Sequence[Piece], top: float, bottom: float) -> list[Piece]:
@@ -206,7 +208,8 @@ def _column(free: Sequence[Piece], top: float, bottom: float) -> list[Piece]:
 
 def _followers(label: Piece, free: Sequence[Piece]) -> list[Piece]:
     """Pieces that stand where a label's value may stand, nearest first."""
-    return sorted((piece for piece in free if _distance(label, piece) < float("inf")), key=lambda piece: _distance(label, piece))
+    near = [piece for piece in free if _distance(label, piece) < float("inf")]
+    return sorted(near, key=lambda piece: _distance(label, piece))
 
 
 def _groups(label: Piece | None, free: Sequence[Piece]) -> Iterable[list[Piece]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pipeline.domain.evidence import BoxMm
 from pipeline.networks.api import Image, Networks
@@ -62,7 +63,7 @@ def pieces_of(line: ReadLine) -> tuple[Piece, ...]:
     cuts = sorted({0, len(words)} | {edge for found in find_labels(line.text) for edge in (found.first, found.last)})
     labels = {(found.first, found.last): found.label for found in find_labels(line.text)}
     return tuple(_piece(line, words, first, last, labels.get((first, last)))
-                 for first, last in zip(cuts, cuts[1:], strict=False))
+                 for first, last in pairwise(cuts))
 
 
 def _piece(line: ReadLine, words: Sequence[str], first: int, last: int, label: Label | None) -> Piece:

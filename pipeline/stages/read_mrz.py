@@ -15,7 +15,6 @@ from pipeline.networks.api import Image, Net, Networks
 from pipeline.networks.line_reader import MRZ, Reading, cut, read
 from pipeline.networks.ppocr import read_ppocr
 from pipeline.stages.find_mrz import MrzBand, SlopedLine, find_mrz_band
-from pipeline.stages.geometry import PX_PER_MM
 
 TD1_LENGTH = 30
 SYMBOL_PX = 15.0
@@ -59,7 +58,8 @@ def crop_mrz_line(grey: Image, row: SlopedLine, length: int, shift: float, scale
     symbol = (line.x1 - line.x0) / (length - 0.25)  # from the first ink to the last: the pitch less the gap
     margin = (width / SYMBOL_PX * symbol - (line.x1 - line.x0)) / 2
     middle = (line.y0 + line.y1) / 2 + shift * line.height
-    return cut(grey, (line.x0 - margin, middle, line.x1 + margin), MRZ.height, width, MRZ.height * MRZ.ink / line.height * scale, row.slope)
+    y_scale = MRZ.height * MRZ.ink / line.height * scale
+    return cut(grey, (line.x0 - margin, middle, line.x1 + margin), MRZ.height, width, y_scale, row.slope)
 
 
 def evidence_of(readings: Sequence[Reading], source: str) -> MrzEvidence:
@@ -120,4 +120,3 @@ def _by_ppocr(grey: Image, band: MrzBand, networks: Networks) -> MrzEvidence | N
 
 PPOCR_INK = 30.0
 """Height of the digits in the 48 pixels of the general recogniser's input."""
-MM = PX_PER_MM

@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("reader", choices=("mrz", "fields"))
     parser.add_argument("--minutes", type=float, default=8.0, help="of processor time")
     parser.add_argument("--seed", type=int, default=4)
-    parser.add_argument("--checkpoint", type=Path, default=Path("/tmp/reader.pt"), help="where the torch weights are kept")
+    parser.add_argument("--checkpoint", type=Path, help="where the torch weights are kept; default: beside --out")
     parser.add_argument("--start", type=Path, help="torch weights to start from (the other reader's)")
     parser.add_argument("--peak", type=float, default=3.5e-3, help="highest learning rate; less to go on from --start")
     parser.add_argument("--out", type=Path)
@@ -27,8 +27,8 @@ def main() -> None:
     shape, sample = (MRZ, mrz_sample) if args.reader == "mrz" else (FIELDS, field_sample)
     widths = MRZ.widths[:1] if args.reader == "mrz" else FIELDS.widths
     recipe = Recipe(shape, sample, widths, args.minutes, args.seed, CHANNELS, peak=args.peak, start=args.start)
-    network = train(recipe, args.checkpoint)
     out = args.out or WEIGHTS / f"{'mrz' if args.reader == 'mrz' else 'field'}_reader.onnx"
+    network = train(recipe, args.checkpoint or out.with_suffix(".pt"))
     print(f"{out}: sha256 {export(network, shape, out)}")
 
 

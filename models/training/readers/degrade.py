@@ -7,12 +7,14 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from models.specimens.fonts import load, sans_fonts
+from pipeline.networks.api import Array
 
-Grey = NDArray[np.uint8]
-Layer = NDArray[np.float32]
+Grey = Array
+"""uint8 grey levels."""
+Layer = Array
+"""float32 grey levels, or shares."""
 TEXTURES, TEXTURE_H, TEXTURE_W = 48, 160, 1600
 
 
@@ -34,7 +36,7 @@ def print_on_paper(ink: Grey, rng: random.Random) -> Layer:
     return np.asarray(page * (1 - alpha) + rng.uniform(0, 50) * alpha, dtype=np.float32)
 
 
-def photograph(page: Layer, matrix: NDArray[np.float32], size: tuple[int, int], blur: float, rng: random.Random) -> Grey:
+def photograph(page: Layer, matrix: Array, size: tuple[int, int], blur: float, rng: random.Random) -> Grey:
     """Warps a page to `size` (w, h) by a 2x3 matrix page → line, then does what optics, light, sensor and JPEG do.
 
     `blur`: the largest σ in pixels of the result.
@@ -43,7 +45,7 @@ def photograph(page: Layer, matrix: NDArray[np.float32], size: tuple[int, int], 
     scale = float(np.hypot(matrix[1, 0], matrix[1, 1]))
     if scale < 0.9:
         page = cv2.GaussianBlur(page, (0, 0), 0.4 / scale)
-    line = cv2.warpAffine(page, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    line: Layer = cv2.warpAffine(page, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if rng.random() < 0.75:
         sigma = blur * rng.random() ** 1.7
         if sigma > 0.25:
@@ -68,14 +70,14 @@ def _sensor(line: Layer, rng: random.Random) -> Grey:
     if rng.random() < 0.7:
         noise = np.random.default_rng(rng.getrandbits(32)).standard_normal(line.shape, dtype=np.float32)
         line = line + noise * (rng.random() ** 2 * 12)
-    grey = np.clip(line, 0, 255).astype(np.uint8)
+    grey: Grey = np.clip(line, 0, 255).astype(np.uint8)
     if rng.random() < 0.2:
         soft = cv2.GaussianBlur(grey, (0, 0), 1.0)
         grey = cv2.addWeighted(grey, 2.0, soft, -1.0, 0)
     if rng.random() < 0.5:
         done, data = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(30, 95)])
         if done:
-            grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+            grey = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
     return np.asarray(grey, dtype=np.uint8)
 
 
@@ -89,7 +91,8 @@ def _light(line: Layer, rng: random.Random) -> Layer:
     line = line * gain + rng.uniform(-10, 25)
     if rng.random() < 0.08:
         x, y = np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)[:, None]
-        spot = np.exp(-((x - rng.uniform(0, w)) / rng.uniform(20, 120)) ** 2 - ((y - rng.uniform(0, h)) / rng.uniform(10, 60)) ** 2)
+        away = ((x - rng.uniform(0, w)) / rng.uniform(20, 120)) ** 2 + ((y - rng.uniform(0, h)) / rng.uniform(10, 60)) ** 2
+        spot = np.exp(-away)
         line = line + spot * rng.uniform(30, 170)
     return np.asarray(line, dtype=np.float32)
 
@@ -129,7 +132,8 @@ def _textures() -> tuple[Layer, ...]:
     made = []
     for index in range(TEXTURES):
         if index % 4 == 3:
-            cloud = cv2.GaussianBlur(random_.standard_normal((TEXTURE_H, TEXTURE_W)).astype(np.float32), (0, 0), random_.uniform(1, 14))
+            noise = random_.standard_normal((TEXTURE_H, TEXTURE_W)).astype(np.float32)
+            cloud = cv2.GaussianBlur(noise, (0, 0), random_.uniform(1, 14))
             texture = cloud / (np.abs(cloud).max() + 1e-6)
         else:
             phase = np.zeros_like(x)

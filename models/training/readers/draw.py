@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ImageFont
 
 from models.specimens.fonts import load
-from models.specimens.ocrb import ALPHABET, PITCH_MM, HEIGHT_MM, draw_mrz_line
+from models.specimens.ocrb import ALPHABET, HEIGHT_MM, PITCH_MM, draw_mrz_line
 from models.training.readers.fonts import ocrb_fonts
 
 Mask = NDArray[np.uint8]  # (h, w) alpha
@@ -33,14 +33,15 @@ def mrz_ink(text: str, rng: random.Random) -> Mask:
 @lru_cache(maxsize=16)
 def _atlas(style: int) -> dict[str, Mask]:
     if style < len(PENS):
-        return {letter: np.pad(255 - draw_mrz_line(letter, GLYPH_PX, PENS[style]), ((_ROOM, _ROOM), (0, 0))) for letter in ALPHABET}
+        room = ((_ROOM, _ROOM), (0, 0))
+        return {letter: np.pad(255 - draw_mrz_line(letter, GLYPH_PX, PENS[style]), room) for letter in ALPHABET}
     return _font_atlas(ocrb_fonts()[style - len(PENS)])
 
 
 def _font_atlas(path: Path) -> dict[str, Mask]:
     font = load(path, _size_for(path, GLYPH_PX, "0"))
     pitch = round(GLYPH_PX * PITCH_MM / HEIGHT_MM)
-    top, bottom = font.getbbox("0", anchor="ls")[1::2]
+    bottom = font.getbbox("0", anchor="ls")[3]
     atlas = {}
     for letter in ALPHABET:
         ink, (left, up) = _render(font, letter)
@@ -50,7 +51,6 @@ def _font_atlas(path: Path) -> dict[str, Mask]:
         y = _ROOM + round(GLYPH_PX - bottom) + up
         _paste(cell, ink, x, y)
         atlas[letter] = cell
-    del top
     return atlas
 
 

@@ -76,7 +76,7 @@ def field_sample(rng: random.Random, fonts: tuple[Path, ...] | None = None) -> l
         ink, top, cap = field_ink(text, font, rng)
     if rng.random() < 0.35:
         ink = resize_mask(ink, round(ink.shape[1] * rng.uniform(0.8, 1.15)), ink.shape[0])
-    h, w = ink.shape
+    w = ink.shape[1]
     side, room = cap, round(cap * 1.6)
     canvas = np.zeros((cap + 2 * room, w + 2 * side), np.uint8)
     _neighbour(canvas, ink, room - top, side)

@@ -45,7 +45,8 @@ def train(recipe: Recipe, checkpoint: Path) -> LineReader:
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    network = LineReader(recipe.shape.height, len(recipe.shape.alphabet) + 1, recipe.channels).to(memory_format=torch.channels_last)
+    network = LineReader(recipe.shape.height, len(recipe.shape.alphabet) + 1, recipe.channels)
+    network.to(memory_format=torch.channels_last)
     if recipe.start is not None:
         adopt(network, torch.load(recipe.start, weights_only=True))
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.peak, weight_decay=WEIGHT_DECAY)
@@ -61,7 +62,8 @@ def train(recipe: Recipe, checkpoint: Path) -> LineReader:
             losses += one_step(network, optimiser, torch.from_numpy(images), texts, recipe.shape.alphabet)
             step, seen = step + 1, seen + len(texts)
             if step % EVERY == 0:
-                print(f"{done:6.1%} step {step} lines {seen} loss {losses / EVERY:.3f} {seen / (time.process_time() - begin):.0f}/s", flush=True)
+                speed = seen / (time.process_time() - begin)
+                print(f"{done:6.1%} step {step} lines {seen} loss {losses / EVERY:.3f} {speed:.0f}/s", flush=True)
                 losses = 0.0
                 torch.save(network.state_dict(), checkpoint)
     network.eval()
@@ -69,7 +71,8 @@ def train(recipe: Recipe, checkpoint: Path) -> LineReader:
     return network
 
 
-def one_step(network: LineReader, optimiser: torch.optim.Optimizer, images: torch.Tensor, texts: list[str], alphabet: str) -> float:
+def one_step(network: LineReader, optimiser: torch.optim.Optimizer, images: torch.Tensor, texts: list[str],
+             alphabet: str) -> float:
     """One batch. Returns its loss per symbol."""
     targets = torch.tensor([alphabet.index(letter) + 1 for text in texts for letter in text])
     lengths = torch.tensor([len(text) for text in texts])

@@ -1,0 +1,108 @@
+"""The MRZ from drawn backs: found whichever way they lie, read, corrected by type only, judged by check digits."""
+
+from __future__ import annotations
+
+import random
+
+import cv2
+import numpy as np
+import pytest
+
+from models.registry import load_calibration
+from models.specimens.ocrb import draw_mrz_line
+from pipeline.domain.mrz import format_td1
+from pipeline.networks.api import Image, Networks
+from pipeline.stages.find_mrz import find_mrz_band
+from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH
+from pipeline.stages.read_any_mrz import is_valid, read_any_mrz
+from pipeline.stages.read_mrz import read_mrz
+from pipeline.wiring import local_networks
+from tests.unit.drawn_text import paper
+
+Lines = tuple[str, str, str]
+UTOPIA_TD3 = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+"""ICAO 9303-4, appendix A."""
+UTOPIA_TD1 = ("I<UTOD231458907<<<<<<<<<<<<<<<", "7408122F1204159UTO<<<<<<<<<<<6", "ERIKSSON<<ANNA<MARIA<<<<<<<<<<")
+"""ICAO 9303-5, appendix A."""
+UTOPIA_TD2 = ("I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<", "D231458907UTO7408122F1204159<<<<<<<6")
+"""ICAO 9303-6, appendix A."""
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    return local_networks()
+
+
+def lines_of(seed: int) -> Lines:
+    rng = random.Random(seed)
+    digits = "".join(rng.choices("0123456789", k=22))
+    from datetime import date
+    return format_td1(digits[:9], digits[9:13], digits[13:], date(1985, 3, 1 + seed), rng.choice("HM"), 2031, 1, "00412",
+                      "MUÑOZ", "DE LA TORRE", "MARIA FERNANDA")
+
+
+def back(lines: tuple[str, ...], seed: int, *, angle: float = 0.0, blur: float = 0.8, top: int = 780) -> Image:
+    """A card's back with nothing but lines on patterned paper. Grey, (1080, 1712)."""
+    card = paper(seed).astype(np.float32)
+    for index, text in enumerate(lines):
+        ink = draw_mrz_line(text, 54)
+        if ink.shape[1] > 1560:
+            ink = np.asarray(cv2.resize(ink, (1560, 54 * 1560 // ink.shape[1]), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        y, x = top + 85 * index, 92
+        card[y:y + ink.shape[0], x:x + ink.shape[1]] *= 0.2 + 0.8 * ink.astype(np.float32) / 255
+    turn = cv2.getRotationMatrix2D((CARD_WIDTH / 2, CARD_HEIGHT / 2), angle, 1.0)
+    turned = cv2.warpAffine(cv2.GaussianBlur(card, (0, 0), blur), turn, (CARD_WIDTH, CARD_HEIGHT), borderMode=cv2.BORDER_REPLICATE)
+    noise = np.random.default_rng(seed).normal(0, 3, turned.shape)
+    return np.clip(turned + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("seed", "angle", "blur"), [(1, 0.0, 0.8), (2, 0.6, 1.5), (3, -0.6, 2.5), (4, 0.3, 3.5)])
+def test_drawn_backs_are_read(seed: int, angle: float, blur: float, networks: Networks) -> None:
+    lines = lines_of(seed)
+    mrz = read_mrz(back(lines, seed, angle=angle, blur=blur), networks, load_calibration())
+    assert mrz is not None
+    assert mrz.lines == lines
+    assert mrz.valid
+    assert mrz.source == "mrz_reader"
+
+
+def test_a_wrong_check_digit_is_read_as_printed(networks: Networks) -> None:
+    """Nothing is corrected by wish: the digit stays wrong, and the reading says so."""
+    one, two, three = lines_of(5)
+    wrong = one[:14] + str((int(one[14]) + 1) % 10) + one[15:]
+    mrz = read_mrz(back((wrong, two, three), 5), networks, load_calibration())
+    assert mrz is not None
+    assert mrz.lines == (wrong, two, three)
+    assert not mrz.valid
+
+
+def test_the_band_tells_which_way_is_up() -> None:
+    picture = back(lines_of(6), 6)
+    band = find_mrz_band(picture)
+    assert band is not None
+    assert [round((row.line.y0 + row.line.y1) / 2) for row in band.lines] == pytest.approx([807, 892, 977], abs=6)
+    assert find_mrz_band(np.asarray(cv2.rotate(picture, cv2.ROTATE_180), dtype=np.uint8)) is None
+
+
+def test_no_band_no_reading(networks: Networks) -> None:
+    assert find_mrz_band(paper(7)) is None
+    assert read_mrz(paper(7), networks, load_calibration()) is None
+
+
+@pytest.mark.parametrize(("name", "lines"), [("TD1", UTOPIA_TD1), ("TD2", UTOPIA_TD2), ("TD3", UTOPIA_TD3)])
+def test_formats_of_other_states(name: str, lines: tuple[str, ...], networks: Networks) -> None:
+    """Check digits as ICAO prints them; and the lines are read from a page."""
+    assert is_valid(name, lines)
+    found = read_any_mrz(back(lines, 8), networks, 0.0)
+    assert found is not None
+    assert (found.format, found.lines, found.valid) == (name, lines, True)
+
+
+@pytest.mark.parametrize(("name", "lines", "line", "place"), [
+    ("TD1", UTOPIA_TD1, 0, 6), ("TD1", UTOPIA_TD1, 1, 2), ("TD2", UTOPIA_TD2, 1, 0), ("TD3", UTOPIA_TD3, 1, 15), ("TD3", UTOPIA_TD3, 1, 43),
+])
+def test_one_changed_digit_is_seen(name: str, lines: tuple[str, ...], line: int, place: int) -> None:
+    letter = lines[line][place]
+    other = str((int(letter) + 1) % 10) if letter.isdigit() else "B" if letter != "B" else "C"
+    changed = [text[:place] + other + text[place + 1:] if row == line else text for row, text in enumerate(lines)]
+    assert not is_valid(name, tuple(changed))
