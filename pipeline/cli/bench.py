@@ -31,10 +31,9 @@ def stages(
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
 ) -> None:
     """CPU a stage and a support, supports a second and core, memory; beside the naive glue."""
-    from models.specimens.make import make_specimens
-
     from benchmarks.report import write
     from benchmarks.stages import run_stages
+    from models.specimens.make import make_specimens
 
     folders = make_specimens(CACHE / "12mp", count, SEED_STAGES, "normal", ("good",), long_side=PHOTO_12_MP)
     result = run_stages(folders, passes, naive, CACHE / "zoo", typer.echo)
@@ -52,11 +51,11 @@ def accuracy(
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
 ) -> None:
     """Error rates on specimen supports, with counts and 95 % intervals."""
-    from models.specimens.make import make_specimens
     from rich.progress import Progress
 
     from benchmarks.accuracy import run_accuracy
     from benchmarks.report import write
+    from models.specimens.make import make_specimens
 
     chosen = [one for one in SeverityChoice if one is not SeverityChoice.ALL and severity in (one, SeverityChoice.ALL)]
     result: dict[str, Any] = {}

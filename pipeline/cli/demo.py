@@ -48,10 +48,10 @@ def demo(
 ) -> None:
     """Draw specimens, start the embedded service, send them over HTTP, show the verdicts. Exit 0 only if all are as expected."""
     import httpx
-    from models.specimens.make import make_demo
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
+    from models.specimens.make import make_demo
     from pipeline.cli.serve import running_service
     from pipeline.settings import ApiSettings, Settings, StorageSettings
 
