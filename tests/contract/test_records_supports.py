@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 
 from pipeline.domain.support import State
 from pipeline.domain.verdict import Outcome
-from pipeline.errors import Conflict, Corrupt, LeaseLost, Misconfigured, NotFound
+from pipeline.errors import Conflict, Corrupt, LeaseLost, Misconfigured, NotFound, Unavailable
 from pipeline.records import audit, tables
 from pipeline.records.clients import authenticate, ensure_first_client
 from pipeline.records.engine import open_engine, pending_changes, reading, upgrade, writing
@@ -198,3 +198,29 @@ def test_the_first_client_is_made_once_and_its_secret_opens(storage: Storage, tm
     file.chmod(0o644)
     with pytest.raises(Misconfigured):
         ensure_first_client(storage.engine, file)
+
+
+@pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"size": 1}])
+def test_parts_that_are_not_what_the_row_says_are_corrupt(storage: Storage, change: dict[str, object]) -> None:
+    support_id = insert_one(storage, client_in(storage.engine))
+    with writing(storage.engine) as connection:
+        connection.execute(update(tables.parts).where(tables.parts.c.part == "back").values(**change))
+    with pytest.raises(Corrupt) as caught:
+        load_parts(storage, get_support(storage.engine, support_id))
+    assert caught.value.code == "part_differs"
+
+
+def test_several_that_start_at_once_make_one_database_and_one_client(tmp_path: Path) -> None:
+    def start(_number: int) -> str:
+        storage = storage_in(tmp_path)
+        return ensure_first_client(storage.engine, tmp_path / "client-secret").id + storage.keyring.kek_id
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(start, range(6)))) == 1
+
+
+def test_a_database_that_is_locked_says_unavailable(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.records.engine.BUSY_SECONDS", 0.1)
+    other = open_engine(str(storage.engine.url))
+    with writing(storage.engine), pytest.raises(Unavailable), writing(other):
+        raise AssertionError("two writers at once")
