@@ -14,6 +14,8 @@ WIDTH, HEIGHT = 256, 192
 """Input of the network; a portrait window is transposed into it (it knows mirrored cards)."""
 SMALLEST = 0.012
 """Share of the window below which a patch of document area is noise."""
+FULL = 0.75
+"""Chance above which a cell is covered whole: a card that ends half a cell before the frame stays below."""
 Quad = NDArray[np.float64]
 Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the picture, the last ones excluded."""
@@ -50,11 +52,19 @@ def look(picture: Image, windows: list[Window], networks: Networks) -> list[Sigh
     batch = np.empty((len(windows), HEIGHT, WIDTH, 3), np.uint8)
     for index, (x0, y0, x1, y1) in enumerate(windows):
         piece = picture[y0:y1, x0:x1]
-        if _portrait((x0, y0, x1, y1)):
-            piece = np.asarray(cv2.transpose(piece), dtype=np.uint8)
-        cv2.resize(piece, (WIDTH, HEIGHT), dst=batch[index], interpolation=cv2.INTER_AREA)
+        size = (HEIGHT, WIDTH) if _portrait((x0, y0, x1, y1)) else (WIDTH, HEIGHT)
+        while piece.shape[1] >= 2 * size[0] and piece.shape[0] >= 2 * size[1]:
+            piece = halved(piece)
+        small = cv2.resize(piece, size, interpolation=cv2.INTER_LINEAR)
+        batch[index] = small if size[0] == WIDTH else small.transpose(1, 0, 2)
     areas, corners = networks.run(Net.LOCATOR, batch)
     return [_sight(window, a, c) for window, a, c in zip(windows, areas, corners, strict=True)]
+
+
+def halved(picture: Image) -> Image:
+    """Every two by two pixels averaged; an odd last row or column is left out."""
+    height, width = picture.shape[0] // 2, picture.shape[1] // 2
+    return np.asarray(cv2.resize(picture[:height * 2, :width * 2], (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _portrait(window: Window) -> bool:
@@ -89,7 +99,7 @@ def main_corners(maps: NDArray[np.float32]) -> Quad | None:
 
 def _clockwise(points: Quad) -> Quad | None:
     """The four points as a convex clockwise quad (image axes), or None where they are no such thing."""
-    hull = cv2.convexHull(points.astype(np.float32), clockwise=True)
+    hull = cv2.convexHull(points.astype(np.float32), clockwise=False)  # OpenCV thinks of y upwards here
     if len(hull) != 4 or cv2.contourArea(hull) < 4.0:
         return None
     return np.asarray(hull[:, 0], dtype=np.float64)
@@ -104,11 +114,20 @@ def _patches(sight: Sight) -> list[Quad | None]:
     for label in order[:6]:
         if stats[label, cv2.CC_STAT_AREA] < SMALLEST * inner.size:
             break
-        # the outlines are two cells wide and one of them is inside: grow by what was taken away
+        # the outlines are two cells wide and one of them is inside: grow by what was taken away, and half a cell more since
+        # contours run through the cells' centres
         patch = cv2.dilate((labels == label).astype(np.uint8), np.ones((3, 3), np.uint8))
         contours, _ = cv2.findContours(patch, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        quads.append(_four_sides(max(contours, key=cv2.contourArea)))
+        quad = _four_sides(max(contours, key=cv2.contourArea))
+        quads.append(None if quad is None else _pushed_out(quad, 0.5))
     return quads
+
+
+def _pushed_out(quad: Quad, distance: float) -> Quad:
+    """Each corner moved along both of its sides, away from their other ends."""
+    before, after = quad - np.roll(quad, 1, axis=0), quad - np.roll(quad, -1, axis=0)
+    unit = [side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9) for side in (before, after)]
+    return np.asarray(quad + distance * (unit[0] + unit[1]), dtype=np.float64)
 
 
 def _four_sides(contour: Array) -> Quad | None:
@@ -131,7 +150,14 @@ def overlap(sight: Sight, quad: Quad) -> float:
     return float(both / max(float(either), 1e-6))
 
 
-def reaches_frame(sight: Sight, cells: int) -> bool:
-    """Whether document area runs along the window's edge for at least that many cells of one side."""
-    edges = (sight.area[0], sight.area[-1], sight.area[:, 0], sight.area[:, -1])
-    return any(int((edge > 0.5).sum()) >= cells for edge in edges)
+def cells_at_frame(sight: Sight, quad: Quad) -> int:
+    """How many cells the quad's own patch of area holds along one edge of the window, at most: more than a corner's worth
+    means that the document goes on outside."""
+    count, labels = cv2.connectedComponents((sight.area > 0.5).astype(np.uint8), connectivity=4)
+    inside = np.zeros(sight.area.shape, np.uint8)
+    cv2.fillConvexPoly(inside, np.round(sight.to_cells(quad) * 16).astype(np.int32), 1, shift=4)
+    votes = np.bincount(labels[(inside > 0) & (labels > 0)], minlength=count)
+    if not votes.any():
+        return 0
+    own = (labels == int(votes.argmax())) & (sight.area > FULL)
+    return max(int(edge.sum()) for edge in (own[0], own[-1], own[:, 0], own[:, -1]))

@@ -142,7 +142,7 @@ def train(folder: Path, config: Config) -> Locator:
     torch.set_num_threads(1)
     rng = np.random.default_rng(config.seed)
     cache, unseen = SceneCache(folder / "train", config.scenes), SceneCache(folder / "check", config.checked)
-    model = Locator().to(memory_format=torch.channels_last)
+    model: Locator = Locator().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.peak_lr, weight_decay=config.weight_decay)
     started, mean, step, done = time.monotonic(), 0.0, 0, 0.0
     while done < 1.0:
