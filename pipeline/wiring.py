@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.networks.api import Networks
+from pipeline.networks.api import Net, Networks
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.worker import Guard, Worker
+
+ON_DEMAND = frozenset({Net.PPOCR_READER, Net.PPOCR_DETECTOR})
+"""Networks of the last steps of a ladder, which most supports never reach: loaded by the first that does."""
 
 
 def local_networks(threads: int = 1) -> Networks:
@@ -42,7 +45,8 @@ def service_worker(settings: Settings, name: str, guard: Guard) -> Worker:
     from pipeline.worker import Judge, Worker
 
     pin_threads(1)
-    networks = LocalNetworks(load_manifest().weights, threads=1)
-    networks.warm()
+    weights = load_manifest().weights
+    networks = LocalNetworks(weights, threads=1)
+    networks.warm(Net(name) for name in weights if name not in ON_DEMAND)
     judge = Judge(examine, decide, networks, load_calibration(), NoRoll(), known_processes(settings.storage.processes_file))
     return Worker(open_storage(settings.storage), judge, settings.worker, name, guard)

@@ -39,6 +39,7 @@ class Service:
     url: str
     secret: str
     secret_file: Path
+    log_file: Path
 
 
 def serve() -> None:
@@ -48,8 +49,9 @@ def serve() -> None:
         signal.signal(name, lambda *_: stop.set())
     settings = Settings.load()
     with running_service(settings) as service:
-        print(f"Apoyo listens on {service.url}\nClient secret (send it as `Authorization: Bearer …`): {service.secret_file}",
-              flush=True)
+        print(f"Apoyo listens on {service.url}\n"
+              f"Client secret, to be sent as `Authorization: Bearer SECRET`: {service.secret_file}\n"
+              f"Log: {service.log_file}\nCtrl-C stops it.", flush=True)
         stop.wait()
 
 
@@ -57,19 +59,19 @@ def serve() -> None:
 def running_service(settings: Settings, *, log_file: Path | None = None, workers: str = WORKERS) -> Iterator[Service]:
     """The whole service while the block runs; children that end by themselves are started again.
 
-    log_file: where all log lines go (default: the API's to this process's stderr, the workers' to `logs/workers.log` under
-    the data).  workers: the module that runs them.
+    log_file: where all log lines go (default: `logs/service.log` under the data).  workers: the module that runs them.
     Port 0 takes a free one. Raises `Misconfigured` where a child cannot start; nothing is left running then.
     """
     from pipeline.records.clients import ensure_first_client
     from pipeline.records.storage import open_storage
 
+    log_file = (log_file or settings.storage.data_dir / "logs" / "service.log").absolute()
     settings = _with_port_and_log(settings, log_file)
     storage = open_storage(settings.storage)
     ensure_first_client(storage.engine, settings.storage.client_secret_file)
     storage.engine.dispose()
     url = f"http://{settings.api.host}:{settings.api.port}"
-    with _log(log_file) as log, _metrics_dir(settings) as metrics:
+    with log_file.open("ab") as log, _metrics_dir(settings) as metrics:
         environment = child_environment(settings, metrics)
         children = [Child(API, environment, log, lambda _child: _answers(f"{url}/livez")),
                     Child(workers, environment, log, lambda child: child.said_ready)]
@@ -81,7 +83,8 @@ def running_service(settings: Settings, *, log_file: Path | None = None, workers
             keeper = threading.Thread(target=_keep, args=(children, over), name="keeper", daemon=True)
             keeper.start()
             try:
-                yield Service(url, settings.storage.client_secret_file.read_text().strip(), settings.storage.client_secret_file)
+                secret_file = settings.storage.client_secret_file
+                yield Service(url, secret_file.read_text().strip(), secret_file, log_file)
             finally:
                 over.set()
                 keeper.join()
@@ -92,7 +95,7 @@ def running_service(settings: Settings, *, log_file: Path | None = None, workers
 class Child:
     """A Python module in a process that ends when this one does."""
 
-    def __init__(self, module: str, environment: dict[str, str], log: IO[bytes] | None, ready: Callable[[Child], bool]) -> None:
+    def __init__(self, module: str, environment: dict[str, str], log: IO[bytes], ready: Callable[[Child], bool]) -> None:
         self.module, self._environment, self._log, self._ready = module, environment, log, ready
         self.said_ready = False
         self.process: subprocess.Popen[str] | None = None
@@ -107,8 +110,9 @@ class Child:
     def ready(self) -> bool:
         """Raises `Misconfigured` if it ended instead."""
         if self.ended():
-            raise Misconfigured(f"`python -m {self.module}` ended with {self.process.returncode if self.process else None}: "
-                                "its log says why", code="child_ended")
+            code = self.process.returncode if self.process else None
+            raise Misconfigured(f"`python -m {self.module}` ended with {code}: "
+                                f"{self._log.name} says why", code="child_ended")
         return self._ready(self)
 
     def ended(self) -> bool:
@@ -159,28 +163,18 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _with_port_and_log(settings: Settings, log_file: Path | None) -> Settings:
+def _with_port_and_log(settings: Settings, log_file: Path) -> Settings:
     """With a port that is free now in the place of 0, and a file for the workers' log."""
-    log_file = log_file or settings.worker.log_file or settings.storage.data_dir / "logs" / "workers.log"
     log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = settings.api.port or _free_port(settings.api.host)
     return settings.model_copy(update={"api": settings.api.model_copy(update={"port": port}),
-                                       "worker": settings.worker.model_copy(update={"log_file": log_file.absolute()})})
+                                       "worker": settings.worker.model_copy(update={"log_file": log_file})})
 
 
 def _free_port(host: str) -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _log(file: Path | None) -> Iterator[IO[bytes] | None]:
-    if file is None:
-        yield None
-        return
-    with file.open("ab") as opened:
-        yield opened
 
 
 @contextmanager
