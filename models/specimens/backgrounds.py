@@ -46,8 +46,7 @@ def noise(rng: np.random.Generator, width: int, height: int, cell: tuple[float, 
 def tint(base: Colour, shade: Plane) -> Image:
     """Colours a plane of relative brightness (0: as `base`; 0.1: ten per cent lighter)."""
     field = np.clip(1 + shade, 0, None)
-    planes = [field * np.float32(channel) for channel in base]
-    return np.asarray(cv2.merge([np.clip(plane, 0, 255).astype(np.uint8) for plane in planes]))
+    return np.asarray(cv2.merge([cv2.convertScaleAbs(field, alpha=channel) for channel in base]), np.uint8)
 
 
 def _varied(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
@@ -140,9 +139,11 @@ def marble(rng: np.random.Generator, width: int, height: int, px_per_mm: float) 
     dark = rng.random() < 0.4
     colour = _varied(rng, ((62, 60, 58), (70, 80, 78)) if dark else ((228, 230, 232), (205, 212, 220)))
     clouds = noise(rng, width, height, (70 * px_per_mm,) * 2, 4)
-    turn = noise(rng, width, height, (110 * px_per_mm,) * 2, 4)
-    veins = np.exp(-np.abs(turn) * float(rng.uniform(7, 16)))
-    shade = 0.035 * clouds + (0.5 if dark else -0.28) * veins
+    turn = noise(rng, width, height, (150 * px_per_mm, 70 * px_per_mm), 6)
+    # veins thin out and vanish where the clouds say so
+    strength = np.clip(0.5 + 0.6 * noise(rng, width, height, (60 * px_per_mm,) * 2, 3), 0, 1)
+    veins = np.exp(-np.abs(turn) * float(rng.uniform(14, 30))) * strength
+    shade = 0.05 * clouds + (0.55 if dark else -0.25) * veins + 0.02 * noise(rng, width, height, (1.5 * px_per_mm,) * 2, 2)
     return tint(colour, shade.astype(np.float32))
 
 
@@ -177,8 +178,11 @@ def packaged(name: str) -> Image | None:
     return None if image is None else np.asarray(image, np.uint8)
 
 
-def _photographed(name: str, tile_mm: float, tinted: bool) -> Surface:
-    """A surface of mirrored copies of a packaged texture, `tile_mm` wide each; drawn stone where scikit-image is absent."""
+def _photographed(name: str, tile_mm: float, colours: tuple[Colour, ...]) -> Surface:
+    """A surface of mirrored copies of a packaged grey texture, `tile_mm` wide each, in one of `colours`.
+
+    Drawn stone where scikit-image is absent.
+    """
 
     def draw(rng: np.random.Generator, width: int, height: int, px_per_mm: float) -> Image:
         texture = packaged(name)
@@ -190,18 +194,16 @@ def _photographed(name: str, tile_mm: float, tinted: bool) -> Surface:
         block = np.vstack([pair, pair[::-1]])
         repeats = (math.ceil(height / block.shape[0]), math.ceil(width / block.shape[1]), 1)
         image = np.tile(block, repeats)[:height, :width]
-        if tinted:
-            colour = np.array(_varied(rng, PLAINS + WOODS), np.float64) / 128
-            image = np.stack([cv2.convertScaleAbs(image[..., k], alpha=float(colour[k])) for k in range(3)], axis=-1)
-        return np.ascontiguousarray(image)
+        colour = np.array(_varied(rng, colours), np.float64) / 128
+        return np.stack([cv2.convertScaleAbs(image[..., k], alpha=float(colour[k])) for k in range(3)], axis=-1).astype(np.uint8)
 
     return draw
 
 
 SURFACES: dict[str, Surface] = {
     "wood": wood, "cloth": cloth, "plain": plain, "paper": paper, "tiles": tiles, "marble": marble, "keyboard": keyboard,
-    "gravel": _photographed("gravel.png", 160, True), "brick": _photographed("brick.png", 320, True),
-    "grass": _photographed("grass.png", 220, False),
+    "gravel": _photographed("gravel.png", 160, PLAINS + WOODS), "brick": _photographed("brick.png", 320, PLAINS + WOODS),
+    "grass": _photographed("grass.png", 220, ((70, 130, 110), (60, 110, 95), (90, 140, 145))),
 }
 EASY_SURFACES = ("wood", "wood", "plain", "cloth", "marble")
 ALL_SURFACES = ("wood", "wood", "wood", "plain", "plain", "cloth", "cloth", "paper", "paper", "tiles", "marble", "keyboard",

@@ -66,10 +66,14 @@ def lay(desk: Image, picture: Image, mask: Image, at: tuple[float, float], shado
 
 def rounded_mask(width: int, height: int, radius: float) -> Image:
     """A filled rounded rectangle, 0/255, with smooth rims: (height, width)."""
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    dx = np.maximum(np.abs(x - (width - 1) / 2) - (width / 2 - radius), 0)
-    dy = np.maximum(np.abs(y - (height - 1) / 2) - (height / 2 - radius), 0)
-    return np.asarray((np.clip(radius - np.hypot(dx, dy) + 0.5, 0, 1) * 255), np.uint8)
+    mask = np.full((height, width), 255, np.uint8)
+    reach = min(int(np.ceil(radius)) + 1, height // 2, width // 2)
+    # distance of pixel centres from the arc's own centre, `radius` in from both sides
+    inward = np.maximum(radius - (np.arange(reach, dtype=np.float32) + 0.5), 0)
+    corner = (np.clip(radius - np.hypot(inward[None], inward[:, None]) + 0.5, 0, 1) * 255).astype(np.uint8)
+    mask[:reach, :reach], mask[:reach, width - reach:] = corner, corner[:, ::-1]
+    mask[height - reach:, :reach], mask[height - reach:, width - reach:] = corner[::-1], corner[::-1, ::-1]
+    return mask
 
 
 def _filled(width: int, height: int, colour: tuple[float, ...]) -> Image:

@@ -211,8 +211,10 @@ def _lens(rng: np.random.Generator, photo: Image, pose: Pose, ranges: _Ranges, d
         # modules of the small QR are 0.3 to 0.4 mm and MRZ strokes about 0.3 mm: a sigma of 0.9 mm leaves neither
         sigma = float(rng.uniform(0.9, 1.3)) * pose.px_per_mm
     else:
-        sigma = float(rng.uniform(*ranges.sigma)) * scale
-        if ranges.motion and rng.random() < 0.35:
+        # a screen is still and bright: the phone focuses on its pixels
+        low, high = (0.2, 0.6) if defect is Defect.SCREEN else ranges.sigma
+        sigma = float(rng.uniform(low, high)) * scale
+        if ranges.motion and defect is not Defect.SCREEN and rng.random() < 0.35:
             length, angle = float(rng.uniform(2, ranges.motion)) * scale, float(rng.uniform(0, 180))
             facts |= {"motion_px": round(length, 2), "motion_angle": round(angle, 1)}
             photo, sigma = motion_blur(photo, length, angle), float(ranges.sigma[0]) * scale

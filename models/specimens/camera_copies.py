@@ -46,10 +46,11 @@ def sheet_around(rng: np.random.Generator, px_per_mm: float) -> tuple[Image, tup
 def on_screen(rng: np.random.Generator, card: Image) -> tuple[Image, float]:
     """The card as a screen shows it: each of its pixels three stripes of red, green, blue with dark gaps.
 
+    Laptops have 4 to 5 pixels a millimetre and people enlarge the card there: 380 to 820 pixels across it.
     Returns the texture (BGR, three texels a screen pixel) and the screen's pixels across the card. Photographed without a
     filter before sampling, its grid beats with the sensor's: moire.
     """
-    across = int(rng.integers(620, 1150))
+    across = int(rng.integers(380, 820))
     down = round(across * card.shape[0] / card.shape[1])
     small = cv2.resize(card, (across, down), interpolation=cv2.INTER_AREA).astype(np.float32)
     small = np.clip((small * np.array([1.06, 1.0, 0.94], np.float32)) * 0.92 + 10, 0, 255)
@@ -70,7 +71,8 @@ def device_around(rng: np.random.Generator, px_per_mm: float) -> tuple[Image, Im
     width, height = CARD_MM[0] + sides[0] + sides[1], CARD_MM[1] + sides[2] + sides[3]
     w, h, rim = round((width + 2 * bezel) * px_per_mm), round((height + 2 * bezel) * px_per_mm), round(bezel * px_per_mm)
     picture = np.full((h, w, 3), float(rng.uniform(10, 35)), np.uint8)
-    ground = rng.uniform(225, 245, 3) if rng.random() < 0.5 else rng.uniform(22, 60) + rng.uniform(-4, 4, 3)
+    # white behind its stripes is about as bright as the card's picture through them
+    ground = rng.uniform(178, 192) + rng.uniform(-5, 9, 3) if rng.random() < 0.5 else rng.uniform(22, 60) + rng.uniform(-4, 4, 3)
     picture[rim:h - rim, rim:w - rim] = ground.astype(np.uint8)
     bar = round(5 * px_per_mm)
     picture[rim:rim + bar, rim:w - rim] = np.clip(ground * 0.85 + 8, 0, 255).astype(np.uint8)

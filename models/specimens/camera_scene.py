@@ -61,7 +61,8 @@ def lay_sheet(rng: np.random.Generator, desk: Desk) -> None:
 
 
 def lay_device(rng: np.random.Generator, desk: Desk) -> None:
-    """Puts a device with a lit screen under where the card's picture will be."""
+    """Puts a device with a lit screen under where the card's picture will be; what is round it is dimmer than the screen."""
+    np.copyto(desk.image, cv2.convertScaleAbs(desk.image, alpha=float(rng.uniform(0.3, 0.75))))
     picture, mask, centre = device_around(rng, desk.px_per_mm)
     _lay_under(desk, picture, mask, centre, shadow_mm=2.5)
 
@@ -176,16 +177,18 @@ def _paint_finger(rng: np.random.Generator, photo: Image, pose: Pose, tip: tuple
                   radius: float) -> None:
     """A capsule lit from above with a nail near its tip: drawn in mm from above, 6 texels each, then laid on the card's plane."""
     scale, length = 6.0, 140.0
-    w, h = round((length + radius) * scale), round(2 * radius * 1.2 * scale)
+    w, h = round((length + radius) * scale), round(2 * radius * 1.3 * scale)
     y, x = np.mgrid[0:h, 0:w].astype(np.float32) / np.float32(scale)
     y -= h / scale / 2
     # widens a little away from the tip; x runs from the far end to the tip
     from_tip = np.float32(length) - x
-    thick = radius * (1 + 0.12 * np.clip(from_tip / 40, 0, 1.4))
+    # a joint is a little thicker than what is before and after it
+    joint = 0.07 * np.exp(-(((from_tip - 26) / 11) ** 2))
+    thick = radius * (0.94 + joint + 0.30 * np.clip((from_tip - 20) / 120, 0, 1) ** 1.2)
     across = np.hypot(np.where(from_tip < 0, from_tip, 0), y) / thick
     height = np.sqrt(np.clip(1 - across**2, 0, 1))
     skin = np.array(_SKINS[int(rng.integers(len(_SKINS)))], np.float32) * float(rng.uniform(0.9, 1.1))
-    shade = 0.42 + 0.62 * height - 0.06 * y / radius + 0.025 * noise(rng, w, h, (1.6 * scale, 3 * scale), 2)
+    shade = 0.66 + 0.36 * height - 0.09 * y / radius + 0.02 * noise(rng, w, h, (1.6 * scale, 3 * scale), 2)
     crease = np.exp(-(((from_tip - 24) / 1.1) ** 2)) + np.exp(-(((from_tip - 27) / 0.9) ** 2))
     shade -= 0.07 * crease * (0.6 + 0.4 * np.cos(y * 0.6))
     finger = skin * shade[..., None]

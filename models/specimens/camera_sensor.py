@@ -58,19 +58,31 @@ def expose(rng: np.random.Generator, image: Image, gain: Field, veil: Field, noi
     so one sigma serves the whole picture; `chroma` of it differs between the channels.
     """
     h, w = image.shape[:2]
-    glow = cv2.resize(veil, (w, h), interpolation=cv2.INTER_LINEAR) if float(veil.max()) > 0 else None
+    glow, (top, left) = _glow(veil, (w, h))
     shared = _grain(rng)
     turns = rng.integers(4, size=(math.ceil(h / _TILE), math.ceil(w / _TILE)))
     out = np.empty_like(image)
     for channel in range(3):
         field = cv2.resize(np.ascontiguousarray(gain[..., channel]), (w, h), interpolation=cv2.INTER_LINEAR)
         plane = np.asarray(cv2.multiply(np.ascontiguousarray(image[..., channel]), field, dtype=cv2.CV_32F), np.float32)
-        if glow is not None:
-            plane += glow * (255 - plane).clip(0, None)
+        part = plane[top:top + glow.shape[0], left:left + glow.shape[1]]
+        part += glow * np.maximum(255 - part, 0)
         grain = noise * (math.sqrt(1 - chroma**2) * shared + chroma * _grain(rng))
         _add_tiled(plane, grain.astype(np.float32), turns)
         out[..., channel] = cv2.convertScaleAbs(np.maximum(plane, 0, out=plane))
     return out
+
+
+def _glow(veil: Field, size: tuple[int, int]) -> tuple[Field, tuple[int, int]]:
+    """The veil at the photo's size, only where there is any, and the top left of that part."""
+    rows, columns = np.flatnonzero(veil.max(axis=1) > 0.002), np.flatnonzero(veil.max(axis=0) > 0.002)
+    if rows.size == 0:
+        return np.zeros((0, 0), np.float32), (0, 0)
+    whole = cv2.resize(veil, size, interpolation=cv2.INTER_LINEAR)
+    step = size[1] / veil.shape[0], size[0] / veil.shape[1]
+    top, left = int(max(0, rows[0] - 1) * step[0]), int(max(0, columns[0] - 1) * step[1])
+    bottom, right = int((rows[-1] + 2) * step[0]) + 1, int((columns[-1] + 2) * step[1]) + 1
+    return np.asarray(whole[top:bottom, left:right], np.float32), (top, left)
 
 
 def _grain(rng: np.random.Generator) -> Field:

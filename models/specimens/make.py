@@ -40,7 +40,7 @@ AS_OF = date(2026, 11, 24)
 """Vigencia is judged against this day, so that the same bytes give the same verdict next year."""
 MEXICO_CITY = timezone(timedelta(hours=-6))
 MIXED = "mixed"
-JITTER_MM = 0.6
+JITTER_MM = 0.2
 """How far print moves from the layout: printers are not exact, and templates must not rely on it."""
 _ISSUED = {CardModel.E: (2016, 2019), CardModel.F: (2016, 2019), CardModel.G: (2019, 2026), CardModel.H: (2019, 2026),
            CardModel.D: (2013, 2014), CardModel.C: (2009, 2013), CardModel.B: (1996, 2003), CardModel.A: (1993, 2000)}

@@ -17,12 +17,13 @@ from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import FIELD_NAMES, BoxMm, Symbology
 from pipeline.domain.verdict import Outcome
 
-READABLE_PX_PER_MM = 11.0
-"""Below this a capture may be asked for again, without that being an error: the small QR's modules of 0.36 mm get fewer
-than 4 pixels along the card's farthest side. Format constant of the specimens, not a threshold of the service."""
-READABLE_BLUR_MM = 0.11
-"""Sigma of all blur on the card above which the same holds: a module of the large QRs is 0.2 mm, and a sigma of more than
-half a module mixes neighbours beyond what error correction level L repairs."""
+READABLE_PX_PER_MM = 8.0
+"""Along the card's farthest side; below, a capture may be asked for again without that being an error: modules of the small
+QR (0.36 mm) get fewer than 3 pixels, printed letters (1.6 mm) fewer than 13. A mark of the specimens, not of the service."""
+READABLE_BLUR_MM = 0.15
+"""Sigma of all blur on the card above which the same holds. With the true corners, zxing-cpp read the small QR of all 28
+backs of seeds 7 to 9 below 0.17 mm and of none of 5 above 0.19 mm; the large QRs, which the demo process does not require,
+are lost above about 0.10 mm (their modules are 0.2 mm)."""
 COVERED_MM2 = 1.0
 """Of needed print under a finger or a burnt spot, above which the same holds."""
 
