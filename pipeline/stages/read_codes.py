@@ -24,10 +24,7 @@ LARGE_MODULES = 80
 LINEAR_DIGITS = 9
 """The Code 128 holds nine digits, likely the CIC (one public source)."""
 
-WHOLE_LOOKS = (
-    Look(), Look(enhance=Enhance.SHARPEN), Look(enhance=Enhance.EQUALISE, one_threshold=True),
-    Look(scale=1.5, enhance=Enhance.SHARPEN),
-)
+WHOLE_LOOKS = (Look(), Look(scale=1.25, enhance=Enhance.SHARPEN))
 """Dearer looks at the whole card, in this order, while something that should be there is missing."""
 
 Box = tuple[float, float, float, float]
@@ -80,7 +77,7 @@ def read_codes(card: Image, calibration: Calibration, *, deep: bool, known: tupl
     this very card, to go on from. A damaged or foreign code is a result, not an error.
     """
     grey = as_grey(card)
-    fast = Look(scale=calibration["codes.fast_width"] / CARD_WIDTH)
+    fast = Look(scale=calibration["codes.fast_width"] / CARD_WIDTH, enhance=Enhance.SHARPEN)
     codes = known or tuple(_judged(code, 1) for code in look(grey, fast, ALL, undecoded=True))
     return _settled(_climb(grey, codes) if deep else codes)
 

@@ -27,8 +27,6 @@ MATRIX = (Symbology.QR, Symbology.PDF417)
 
 MAX_UPSAMPLED_PIXELS = 12_000_000
 """No step of a ladder makes a picture larger than a phone's own."""
-_SHARPEN_SIGMA, _SHARPEN_AMOUNT = 2.0, 1.5
-"""Unsharp mask over about one module of a code that is at the edge of what can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +49,15 @@ class Enhance(StrEnum):
     EQUALISE = "equalise"
     """Contrast made even by tiles: shadow and weak print."""
     SHARPEN = "sharpen"
-    """Against defocus."""
+    """Against slight defocus."""
+    DEBLUR = "deblur"
+    """Against more of it; it also brings out noise."""
     SMOOTH = "smooth"
     """Against noise, moiré and broken modules."""
+
+
+_UNSHARP = {Enhance.SHARPEN: (2.0, 1.5), Enhance.DEBLUR: (3.0, 5.0)}
+"""Sigma in pixels and amount of the unsharp mask: about one module of a code that is at the edge of what can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,10 @@ def scaled(grey: Image, factor: float) -> Image:
 def enhanced(grey: Image, enhance: Enhance) -> Image:
     if enhance is Enhance.EQUALISE:
         return np.asarray(cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(grey), dtype=np.uint8)
-    if enhance is Enhance.SHARPEN:
-        soft = cv2.GaussianBlur(grey, (0, 0), _SHARPEN_SIGMA)
-        return np.asarray(cv2.addWeighted(grey, 1 + _SHARPEN_AMOUNT, soft, -_SHARPEN_AMOUNT, 0), dtype=np.uint8)
+    if enhance in _UNSHARP:
+        sigma, amount = _UNSHARP[enhance]
+        soft = cv2.GaussianBlur(grey, (0, 0), sigma)
+        return np.asarray(cv2.addWeighted(grey, 1 + amount, soft, -amount, 0), dtype=np.uint8)
     if enhance is Enhance.SMOOTH:
         return np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.2), dtype=np.uint8)
     return grey
@@ -147,8 +152,8 @@ def scan_picture(grey: Image, symbologies: Iterable[Symbology] = MATRIX) -> list
 
 
 NEAR_LOOKS = (
-    Look(scale=2.0), Look(scale=2.0, enhance=Enhance.SHARPEN), Look(scale=1.0, enhance=Enhance.EQUALISE, one_threshold=True),
-    Look(scale=3.0, enhance=Enhance.SHARPEN, one_threshold=True), Look(scale=0.5), Look(scale=1.0, enhance=Enhance.SMOOTH),
+    Look(scale=1.5, enhance=Enhance.DEBLUR), Look(scale=2.0, enhance=Enhance.SHARPEN),
+    Look(enhance=Enhance.EQUALISE, one_threshold=True),
 )
 
 

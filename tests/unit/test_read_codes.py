@@ -10,7 +10,7 @@ from pipeline.domain.evidence import CodeRole, CodeStatus
 from pipeline.stages.read_codes import half_turned, missing_roles, read_codes
 from tests.unit.drawn_backs import CIC, SMALL_TEXT, back_e, back_g, blank, blurred, large_payload, paste, qr
 
-CALIBRATION = Calibration({"codes.fast_width": Threshold("codes.fast_width", 1200, "px", "test")})
+CALIBRATION = Calibration({"codes.fast_width": Threshold("codes.fast_width", 856, "px", "test")})
 L, R, S, P, N, F = (CodeRole.LARGE_LEFT, CodeRole.LARGE_RIGHT, CodeRole.SMALL, CodeRole.PDF417, CodeRole.LINEAR, CodeRole.FOREIGN)
 
 
@@ -57,7 +57,7 @@ def test_colour_and_grey_read_alike():
 
 
 def test_ladder_reads_what_the_fast_path_does_not():
-    card = blurred(back_g(), 2.0)
+    card = blurred(back_g(), 2.4)
     fast = by_role(read_codes(card, CALIBRATION, deep=False))
     deep = by_role(read_codes(card, CALIBRATION, deep=True))
     assert {role for role in (L, R) if role in fast and fast[role].status is CodeStatus.CONSISTENT} != {L, R}
@@ -66,7 +66,7 @@ def test_ladder_reads_what_the_fast_path_does_not():
 
 
 def test_going_on_from_known_codes_gives_the_same():
-    card = blurred(back_g(), 2.0)
+    card = blurred(back_g(), 2.4)
     known = read_codes(card, CALIBRATION, deep=False)
     whole, went_on = (by_role(codes) for codes in (read_codes(card, CALIBRATION, deep=True),
                                                    read_codes(card, CALIBRATION, deep=True, known=known)))
@@ -111,7 +111,7 @@ def test_nothing_on_a_blank_side():
     (back_g(), set()), (back_e(), set()), (blank(), {L, R, S, P}),
 ])
 def test_what_should_be_there_is_missed(drawn, missing):
-    assert missing_roles(read_codes(drawn, CALIBRATION, deep=False)) == missing
+    assert missing_roles(read_codes(drawn, CALIBRATION, deep=True)) == missing
 
 
 def test_a_lone_large_qr_makes_one_look_for_the_others():
