@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pipeline.blobs.files import make_folders
 from pipeline.cli.work import READY_LINE
 from pipeline.errors import Misconfigured
 from pipeline.settings import Settings, child_environment
@@ -165,7 +166,7 @@ def _answers(url: str) -> bool:
 
 def _with_port_and_log(settings: Settings, log_file: Path) -> Settings:
     """With a port that is free now in the place of 0, and a file for the workers' log."""
-    log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(log_file.parent)
     port = settings.api.port or _free_port(settings.api.host)
     return settings.model_copy(update={"api": settings.api.model_copy(update={"port": port}),
                                        "worker": settings.worker.model_copy(update={"log_file": log_file})})

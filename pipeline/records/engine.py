@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from pipeline.blobs.files import PRIVATE_FILE, make_folders
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.records.tables import now_ms
 
@@ -29,7 +30,8 @@ def open_engine(url: str) -> Engine:
         return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     if kind != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise Misconfigured("the database must be sqlite:///PATH or postgresql+psycopg://…", code="bad_database_url")
-    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folders(Path(parsed.database).parent)
+    Path(parsed.database).touch(mode=PRIVATE_FILE)  # its WAL takes the same mode
     engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

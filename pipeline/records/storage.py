@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from pipeline.blobs.api import BlobStore
+from pipeline.blobs.files import make_folders
 from pipeline.blobs.folder import FolderStore
 from pipeline.blobs.sealing import Keyring, SupportKey
 from pipeline.errors import Conflict, Corrupt, NotFound
@@ -35,7 +36,7 @@ class Storage:
 
 def open_storage(settings: StorageSettings) -> Storage:
     """Open, and make what is missing: folder, key file, tables. Raises `Misconfigured` or `Unavailable`."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(settings.data_dir)
     engine = open_engine(settings.database_url)
     upgrade(engine)
     return Storage(engine, FolderStore(settings.blob_dir), Keyring.open(settings.key_file))

@@ -44,6 +44,11 @@ def test_sqlite_is_opened_durable(storage: Storage) -> None:
     assert found == ["wal", 2, 1]
 
 
+def test_nobody_else_may_read_what_is_kept(storage: Storage, tmp_path: Path) -> None:
+    insert_one(storage, client_in(storage.engine))
+    assert [path for path in tmp_path.rglob("*") if path.stat().st_mode & 0o077] == []
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://x/y"])
 def test_a_database_that_cannot_keep_is_refused(url: str) -> None:
     with pytest.raises(Misconfigured):
