@@ -8,7 +8,18 @@ from typing import Any
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.context import Context
-from pipeline.domain.evidence import FIELD_NAMES, BoxMm, CardEvidence, CodeEvidence, Evidence, FieldReading, SideEvidence
+from pipeline.domain.evidence import (
+    FIELD_NAMES,
+    BoxMm,
+    CardEvidence,
+    CodeEvidence,
+    Evidence,
+    FieldReading,
+    PhotoEvidence,
+    SideEvidence,
+    SideQuality,
+)
+from pipeline.domain.mrz import mrz_name
 from pipeline.domain.reasons import CATALOGUE
 from pipeline.domain.support import State
 from pipeline.domain.verdict import CheckName, CheckOutcome, Outcome, Reason, Verdict
@@ -91,16 +102,24 @@ def _card(card: CardEvidence) -> Json:
                       for one in card.witnesses],
         "front": _side(card.front),
         "back": _side(card.back),
-        "photos": {side.value: {"sighting": photo.sighting.value, "shows": None if photo.shows is None else photo.shows.value}
-                   for side, photo in card.photos.items()},
+        "photos": {side.value: _photo(photo) for side, photo in card.photos.items()},
     }
+
+
+def _photo(photo: PhotoEvidence) -> Json:
+    quality = None if photo.quality is None else _quality(photo.quality)
+    return {"sighting": photo.sighting.value, "shows": None if photo.shows is None else photo.shows.value,
+            "side_confidence": _round(photo.side_confidence), "quality": quality}
+
+
+def _quality(quality: SideQuality) -> Json:
+    return {name: round(value, 4) for name, value in asdict(quality).items()}
 
 
 def _side(side: SideEvidence | None) -> Json | None:
     if side is None:
         return None
-    quality = {name: round(value, 4) for name, value in asdict(side.quality).items()}
-    return {"corners": _points(side.corners), "capture": side.capture.value, "quality": quality,
+    return {"corners": _points(side.corners), "capture": side.capture.value, "quality": _quality(side.quality),
             "residual_mm": _round(side.residual_mm), "score": _round(side.locator_score)}
 
 
@@ -111,8 +130,9 @@ def _code(code: CodeEvidence) -> Json:
 
 
 def _field(readings: tuple[FieldReading, ...]) -> Json:
-    """The surest reading speaks; what other sources read stands beside it."""
+    """The surest reading speaks, others stand beside it. The front spells what the MRZ can only hint at (Ñ)."""
     best = max(readings, key=lambda one: one.confidence)
+    best = next((one for one in readings if one.source == "front" and mrz_name(one.value) == best.value), best)
     box = next((one.box_mm for one in readings if one.box_mm is not None), None)
     return {"value": best.value, "confidence": round(best.confidence, 4), "source": best.source, "box_mm": _box(box),
             "readings": [{"value": one.value, "confidence": round(one.confidence, 4), "source": one.source} for one in readings]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,7 +64,7 @@ def accuracy(
         folders = make_specimens(CACHE / f"accuracy-{one}-{seed}", count, seed + place, one.value, None, jobs=jobs)
         with Progress(transient=True) as progress:
             task = progress.add_task(f"{one}: judging", total=len(folders))
-            result[one.value] = run_accuracy(folders, jobs, lambda task=task, progress=progress: progress.advance(task))
+            result[one.value] = run_accuracy(folders, jobs, functools.partial(progress.advance, task))
         print_rates(one.value, result[one.value])
     typer.echo(f"raw: {write('accuracy', {'seed': seed, 'severities': result}, out)}")
 

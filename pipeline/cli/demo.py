@@ -53,12 +53,12 @@ def demo(
 
     from models.specimens.make import make_demo
     from pipeline.cli.serve import running_service
-    from pipeline.settings import ApiSettings, Settings, StorageSettings
+    from pipeline.settings import Settings
 
     console = Console()
     folders = make_demo(out / "specimens", seed)
     supports = [Sent(folder, json.loads((folder / "truth.json").read_text(encoding="utf-8"))["expected"]) for folder in folders]
-    settings = Settings(storage=StorageSettings.model_validate({"data_dir": out / "var"}), api=ApiSettings(port=0))
+    settings = Settings.model_validate({"storage": {"data_dir": out / "var"}, "api": {"port": 0}})
     with Progress(SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), console=console) as progress:
         starting = progress.add_task("starting the service (API, storage, Ray) …", total=None)
         with running_service(settings) as service:

@@ -37,7 +37,7 @@ def draw_overlays(capture: Capture, resource: dict[str, Any], out: Path) -> None
             continue
         factor = WIDTH / photo.view.shape[1]
         canvas = cv2.resize(photo.view, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        sketch = Sketch(canvas, factor / photo.scale)
+        sketch = Sketch(np.asarray(canvas, np.uint8), factor / photo.scale)
         _draw_part(sketch, part, resource)
         sketch.caption(resource)
         cv2.imwrite(str(out / f"{part}.jpg"), sketch.canvas, [cv2.IMWRITE_JPEG_QUALITY, 85])

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from pipeline.domain.identifiers import Malformed, plain
+from pipeline.domain.identifiers import PARTICLES, Malformed, plain
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ<"
 Lines = tuple[str, str, str]
@@ -57,11 +57,8 @@ class Td1:
         one, two, three = lines
         if not _LINE1.fullmatch(one) or not _LINE2.fullmatch(two) or not _LINE3.fullmatch(three):
             raise Malformed("three lines of 30 that begin with IDMEX are expected", code="mrz_shape")
-        surnames, _, given = three.partition("<<")
-        paternal, _, maternal = surnames.partition("<")
-        names = tuple(part.replace("<", " ").strip() for part in (paternal, maternal, given))
-        return Td1(lines, one[5:14], one[17:21], one[21:30], two[:6], two[7], two[8:14], two[19:21],
-                   (names[0], names[1], names[2]), all(check_results(lines)))
+        return Td1(lines, one[5:14], one[17:21], one[21:30], two[:6], two[7], two[8:14], two[19:21], split_names(three),
+                   all(check_results(lines)))
 
     @property
     def expiry_year(self) -> int:
@@ -85,6 +82,15 @@ class Td1:
     def names_cut(self) -> bool:
         """Whether the names fill the line, so that something may be missing."""
         return not self.lines[2].endswith("<")
+
+
+def split_names(line: str) -> tuple[str, str, str]:
+    """Paternal, maternal, given. One filler stands both between surnames and inside a compound one: leading particles
+    (DE LA CRUZ) are taken with the word they lead to, anything else is the front's to tell."""
+    surnames, _, given = line.partition("<<")
+    words = surnames.strip("<").split("<")
+    first = next((place for place, word in enumerate(words) if word not in PARTICLES), len(words) - 1) + 1
+    return " ".join(words[:first]), " ".join(words[first:]), given.replace("<", " ").strip()
 
 
 _LINE1 = re.compile(r"IDMEX\d{9}\d<<\d{4}\d{9}", re.ASCII)

@@ -120,6 +120,17 @@ def test_td1_fields() -> None:
     assert not card.names_cut
 
 
+@pytest.mark.parametrize(("line", "names"), [
+    ("GOMEZ<VELAZQUEZ<<MARGARITA<<<<", ("GOMEZ", "VELAZQUEZ", "MARGARITA")),
+    ("DE<LA<CRUZ<MEDINA<<MARIA<DEL<C", ("DE LA CRUZ", "MEDINA", "MARIA DEL C")),
+    ("PEREZ<DE<LA<O<<ANA<<<<<<<<<<<<", ("PEREZ", "DE LA O", "ANA")),
+    ("XOOL<<JOSE<<<<<<<<<<<<<<<<<<<<", ("XOOL", "", "JOSE")),
+    ("ZEMPOALTECATLXOCHITIOTZINCUAUH", ("ZEMPOALTECATLXOCHITIOTZINCUAUH", "", "")),
+])
+def test_names_of_the_third_line(line: str, names: tuple[str, str, str]) -> None:
+    assert mrz.split_names(line) == names
+
+
 @pytest.mark.parametrize("lines", [
     ("IDMEX183657717", MARGARITA[1], MARGARITA[2]),
     ("I<UTOD231458907<<<<<<<<<<<<<<<", "7408122F1204159UTO<<<<<<<<<<<6", "ERIKSSON<<ANNA<MARIA<<<<<<<<<<"),
