@@ -74,9 +74,9 @@ class ApiSettings(_Section):
     """The door. Limits hold before a body is read."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
-    max_body_bytes: int = Field(25 * MIB, gt=0)
-    max_in_flight_bytes: int = Field(200 * MIB, gt=0)
+    port: int = Field(default=8080, ge=0, le=65535)
+    max_body_bytes: int = Field(default=25 * MIB, gt=0)
+    max_in_flight_bytes: int = Field(default=200 * MIB, gt=0)
     """Bodies being received at one time, together; past it the answer is 503 with Retry-After."""
     shared_metrics: bool = False
     """/metrics adds up every process that writes to PROMETHEUS_MULTIPROC_DIR; `apoyo serve` sets both."""
@@ -86,12 +86,12 @@ class WorkerSettings(_Section):
     """How work is leased (design, decision 5)."""
 
     count: int = Field(default_factory=available_cores, ge=1)
-    lease_seconds: float = Field(10.0, gt=0)
-    heartbeat_seconds: float = Field(2.0, gt=0)
-    hard_deadline_seconds: float = Field(20.0, gt=0)
+    lease_seconds: float = Field(default=10.0, gt=0)
+    heartbeat_seconds: float = Field(default=2.0, gt=0)
+    hard_deadline_seconds: float = Field(default=20.0, gt=0)
     """No attempt lasts longer: the heartbeat stops and the process ends, so that hung native code cannot renew for ever."""
-    max_attempts: int = Field(3, ge=1)
-    poll_seconds: float = Field(0.1, gt=0)
+    max_attempts: int = Field(default=3, ge=1)
+    poll_seconds: float = Field(default=0.1, gt=0)
     """How long an idle worker waits before it asks for work again."""
     log_file: Path | None = None
     """Where the workers add their log lines; None: their stderr, which Ray keeps among its session's files."""
@@ -106,7 +106,7 @@ class WorkerSettings(_Section):
 class RaySettings(_Section):
     """The embedded one-node Ray."""
 
-    object_store_bytes: int = Field(200 * MIB, ge=80 * MIB)
+    object_store_bytes: int = Field(default=200 * MIB, ge=80 * MIB)
     token_file: Path = Path()
     """Ray's shared token (mode 0600); made at the first start."""
 
@@ -114,10 +114,10 @@ class RaySettings(_Section):
 class Settings(_Section):
     """All sections. `Settings.load()` reads the environment; tests build it from values."""
 
-    storage: StorageSettings = Field(default_factory=lambda: StorageSettings.model_validate({}))
-    api: ApiSettings = Field(default_factory=lambda: ApiSettings.model_validate({}))
-    worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings.model_validate({}))
-    ray: RaySettings = Field(default_factory=lambda: RaySettings.model_validate({}))
+    storage: StorageSettings = Field(default_factory=StorageSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    ray: RaySettings = Field(default_factory=RaySettings)
 
     @model_validator(mode="after")
     def _token_under_data_dir(self) -> Settings:
@@ -149,10 +149,10 @@ class _Environment(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="APOYO_", env_nested_delimiter="__", frozen=True, extra="ignore")
 
-    storage: StorageSettings = Field(default_factory=lambda: StorageSettings.model_validate({}))
-    api: ApiSettings = Field(default_factory=lambda: ApiSettings.model_validate({}))
-    worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings.model_validate({}))
-    ray: RaySettings = Field(default_factory=lambda: RaySettings.model_validate({}))
+    storage: StorageSettings = Field(default_factory=StorageSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    ray: RaySettings = Field(default_factory=RaySettings)
 
 
 def child_environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -19,7 +19,7 @@ PICTURES = {"front": b"front bytes", "back": b"back bytes", "selfie": b"selfie b
 
 
 def storage_in(folder: Path) -> Storage:
-    return open_storage(StorageSettings.model_validate({"data_dir": folder}))
+    return open_storage(StorageSettings(data_dir=folder))
 
 
 def client_in(engine: Engine) -> str:

@@ -26,7 +26,7 @@ WORKERS = "tests.system.stand_in_workers"
 
 def settings_in(folder: Path) -> Settings:
     return Settings(
-        storage=StorageSettings.model_validate({"data_dir": folder / "var"}), api=ApiSettings(port=0),
+        storage=StorageSettings(data_dir=folder / "var"), api=ApiSettings(port=0),
         worker=WorkerSettings(count=1, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4))
 
 

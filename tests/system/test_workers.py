@@ -69,7 +69,7 @@ class Workers:
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     folder = tmp_path_factory.mktemp("workers")
     running = Workers(Settings(
-        storage=StorageSettings.model_validate({"data_dir": folder / "var"}),
+        storage=StorageSettings(data_dir=folder / "var"),
         worker=WorkerSettings(count=2, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4)), folder / "log")
     yield running
     if running.process.poll() is None:
