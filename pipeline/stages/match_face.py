@@ -15,7 +15,7 @@ from pipeline.networks.face_detector import Face, faces_of, letterbox
 from pipeline.networks.face_recogniser import align, to_batch, unit_vectors
 from pipeline.stages.decode import Photo
 from pipeline.stages.face_quality import face_found
-from pipeline.stages.geometry import PX_PER_MM
+from pipeline.stages.geometry import CARD_MM, PX_PER_MM
 
 Size = tuple[int, int]
 
@@ -29,6 +29,10 @@ CARD_SIZE: Size = (192, 320)
 """Width and height of the detector's input for a third of the card: a portrait's head comes to some 80 pixels."""
 GHOST_SIZE: Size = (320, 512)
 """A ghost photo is about half as wide as the portrait, and pale: it is looked for at twice the scale."""
+
+PORTRAIT_EYES_MM, GHOST_EYES_MM = 12.0, 8.0
+"""Most distance between the eyes of a portrait and of a ghost photo: a face is about 2.2 times as wide as its eyes lie
+apart, the text leaves the portrait some 25 mm and the ghost photo under 20."""
 
 LADDER: tuple[tuple[Size, float], ...] = (((320, 320), 0.15), ((640, 640), 0.10), ((320, 320), 0.60))
 """Inputs and margins tried in turn on a photograph until a face shows: as it is; small faces; faces that fill the frame."""
@@ -62,18 +66,19 @@ def find_portrait(card: Image, networks: Networks, calibration: Calibration) -> 
     """The largest face in the left part of an upright front (H, W, 3) BGR, in pixels of the card; None where there is none."""
     width = round(card.shape[1] * PORTRAIT_SHARE)
     faces = _detect(card[:, :width], networks, CARD_SIZE, 0.0, calibration["face.detector_min"])
-    return max(faces, key=lambda face: face.eyes, default=None)
+    return max((face for face in faces if _eyes_mm(face, card) <= PORTRAIT_EYES_MM), key=lambda face: face.eyes, default=None)
 
 
 def find_ghost(card: Image, networks: Networks, calibration: Calibration) -> Face | None:
-    """The largest face in the right part of an upright front (H, W, 3) BGR, in pixels of the card.
+    """The surest face in the right part of an upright front (H, W, 3) BGR, in pixels of the card.
 
-    The ghost photo is printed pale and tinted: it is looked for in grey, with its contrast spread.
+    The ghost photo is printed pale and tinted: it is looked for in grey, with its contrast spread. What spreading makes
+    of a plain ground may look like one large face, so the size is bounded.
     """
     left = card.shape[1] - round(card.shape[1] * GHOST_SHARE)
     faces = _detect(spread_contrast(card[:, left:]), networks, GHOST_SIZE, 0.0, calibration["face.ghost_detector_min"])
-    ghost = max(faces, key=lambda face: face.eyes, default=None)
-    return ghost.moved(1.0, left, 0.0) if ghost else None
+    faces = tuple(face for face in faces if _eyes_mm(face, card) <= GHOST_EYES_MM)
+    return faces[0].moved(1.0, left, 0.0) if faces else None
 
 
 def portrait_score(card: Image, networks: Networks) -> float:
@@ -143,6 +148,10 @@ def spread_contrast(image: Image) -> Image:
 def _detect(image: Image, networks: Networks, size: Size, margin: float, minimum: float) -> tuple[Face, ...]:
     batch, place = letterbox(image, size, margin)
     return faces_of(networks.run(Net.FACE_DETECTOR, batch), size, place, minimum)
+
+
+def _eyes_mm(face: Face, card: Image) -> float:
+    return face.eyes * CARD_MM[0] / card.shape[1]
 
 
 def _cosine(vectors: dict[str, NDArray[np.float32]], a: str, b: str) -> float | None:
