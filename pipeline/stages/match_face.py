@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import FaceEvidence
-from pipeline.networks.api import Image, Net, Networks
-from pipeline.networks.face_detector import Face, faces_of, letterbox
+from pipeline.networks.api import Array, Image, Net, Networks
+from pipeline.networks.face_detector import Face, faces_of, letterbox, reduced
 from pipeline.networks.face_recogniser import align, to_batch, unit_vectors
 from pipeline.stages.decode import Photo
 from pipeline.stages.face_quality import face_found
@@ -27,15 +27,15 @@ GHOST_SHARE = 0.36
 
 CARD_SIZE: Size = (192, 320)
 """Width and height of the detector's input for a third of the card: a portrait's head comes to some 80 pixels."""
-GHOST_SIZE: Size = (320, 512)
-"""A ghost photo is about half as wide as the portrait, and pale: it is looked for at twice the scale."""
+GHOST_SIZE: Size = (224, 352)
+"""A ghost photo is about half as wide as the portrait: its head comes to some 45 pixels."""
 
 PORTRAIT_EYES_MM, GHOST_EYES_MM = 12.0, 8.0
 """Most distance between the eyes of a portrait and of a ghost photo: a face is about 2.2 times as wide as its eyes lie
 apart, the text leaves the portrait some 25 mm and the ghost photo under 20."""
 
 LADDER: tuple[tuple[Size, float], ...] = (((320, 320), 0.15), ((640, 640), 0.10), ((320, 320), 0.60))
-"""Inputs and margins tried in turn on a photograph until a face shows: as it is; small faces; faces that fill the frame."""
+"""Square inputs and margins tried on a photograph until a face shows: as it is; small faces; faces that fill the frame."""
 
 PEER_SHARE = 0.5
 """A second face counts where its eyes lie at least half as far apart as the first's: someone beside, not behind."""
@@ -53,13 +53,34 @@ class FaceMatch:
 
 
 def detect_faces(image: Image, networks: Networks, calibration: Calibration) -> tuple[Face, ...]:
-    """All faces in a photograph (H, W, 3) BGR uint8, best first, in its own pixels; empty where there is none."""
+    """All faces in a photograph (H, W, 3) BGR uint8, best first, in its own pixels; empty where there is none.
+
+    A photograph that lies on its side or upside down (its orientation was lost) is turned until its faces stand upright:
+    the detector sees lying faces too, with less certainty and with its landmarks in the wrong places.
+    """
     minimum = calibration["face.detector_min"]
     for size, margin in LADDER:
-        faces = _detect(image, networks, size, margin, minimum)
+        batch, place = letterbox(image, size, margin)
+        faces = faces_of(networks.run(Net.FACE_DETECTOR, batch), size, minimum)
+        if not faces or faces[0].score < calibration["face.upright_sure"]:
+            faces = max([faces, *_turned(batch, networks, size, minimum)], key=_best_score)
         if faces:
-            return faces
+            return tuple(place.back(face) for face in faces)
     return ()
+
+
+def _turned(batch: Array, networks: Networks, size: Size, minimum: float) -> list[tuple[Face, ...]]:
+    """The faces after each of the three other quarter turns of a square input, in pixels of the input as it was."""
+    found = []
+    for turns in (1, 2, 3):
+        turned = np.ascontiguousarray(np.rot90(batch, turns, axes=(2, 3)))
+        faces = faces_of(networks.run(Net.FACE_DETECTOR, turned), size, minimum)
+        found.append(tuple(face.turned_back(turns, size[0]) for face in faces))
+    return found
+
+
+def _best_score(faces: tuple[Face, ...]) -> float:
+    return faces[0].score if faces else 0.0
 
 
 def find_portrait(card: Image, networks: Networks, calibration: Calibration) -> Face | None:
@@ -76,9 +97,13 @@ def find_ghost(card: Image, networks: Networks, calibration: Calibration) -> Fac
     of a plain ground may look like one large face, so the size is bounded.
     """
     left = card.shape[1] - round(card.shape[1] * GHOST_SHARE)
-    faces = _detect(spread_contrast(card[:, left:]), networks, GHOST_SIZE, 0.0, calibration["face.ghost_detector_min"])
-    faces = tuple(face for face in faces if _eyes_mm(face, card) <= GHOST_EYES_MM)
-    return faces[0].moved(1.0, left, 0.0) if faces else None
+    # reduced first: finding percentiles over the whole third of the card costs as much as the detector
+    width = card.shape[1] - left
+    scale = min(GHOST_SIZE[0] / width, GHOST_SIZE[1] / card.shape[0], 1.0)
+    small = reduced(card[:, left:], round(width * scale), round(card.shape[0] * scale))
+    faces = _detect(spread_contrast(small), networks, GHOST_SIZE, 0.0, calibration["face.ghost_detector_min"])
+    placed = (face.moved(1 / scale, left, 0.0) for face in faces)
+    return next((face for face in placed if _eyes_mm(face, card) <= GHOST_EYES_MM), None)
 
 
 def portrait_score(card: Image, networks: Networks) -> float:
@@ -147,11 +172,11 @@ def spread_contrast(image: Image) -> Image:
 
 def _detect(image: Image, networks: Networks, size: Size, margin: float, minimum: float) -> tuple[Face, ...]:
     batch, place = letterbox(image, size, margin)
-    return faces_of(networks.run(Net.FACE_DETECTOR, batch), size, place, minimum)
+    return tuple(place.back(face) for face in faces_of(networks.run(Net.FACE_DETECTOR, batch), size, minimum))
 
 
 def _eyes_mm(face: Face, card: Image) -> float:
-    return face.eyes * CARD_MM[0] / card.shape[1]
+    return face.eyes * CARD_MM[0] / float(card.shape[1])
 
 
 def _cosine(vectors: dict[str, NDArray[np.float32]], a: str, b: str) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.networks.batching import run_in_batches
@@ -34,6 +34,7 @@ def test_sizes_that_cannot_serve_are_refused(total: int, sizes: tuple[int, ...],
         split(total, sizes, pad=pad)
 
 
+@settings(deadline=None)
 @given(total=st.integers(0, 300), sizes=st.sets(st.integers(1, 40), min_size=1), pad=st.booleans())
 def test_every_item_is_in_one_run_of_a_closed_size(total: int, sizes: set[int], pad: bool) -> None:
     sizes = sizes | {1}
@@ -44,6 +45,7 @@ def test_every_item_is_in_one_run_of_a_closed_size(total: int, sizes: set[int], 
         assert sum(run.size for run in runs) == total
 
 
+@settings(deadline=None)
 @given(total=st.integers(1, 40), pad=st.booleans())
 def test_outputs_come_back_in_order_and_without_padding(total: int, pad: bool) -> None:
     seen = []
