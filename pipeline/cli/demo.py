@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.verify import VERDICT_STYLES, read_folder
+from pipeline.cli.verify import VERDICT_STYLES, in_spanish, read_folder
 from pipeline.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def demo(
     settings = Settings.model_validate({"storage": {"data_dir": out / "var"}, "api": {"port": 0}})
     with Progress(SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), console=console) as progress:
         starting = progress.add_task("starting the service (API, storage, Ray) …", total=None)
-        with running_service(settings) as service:
+        with running_service(settings, log_file=out / "service.log") as service:
             progress.update(starting, total=1, completed=1, description=f"service ready at {service.url}")
             headers = {"Authorization": f"Bearer {service.secret}"}
             with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client:
@@ -100,7 +100,7 @@ def await_all(client: httpx.Client, supports: list[Sent], progress: Progress) ->
     waiting = list(supports)
     while waiting:
         if time.monotonic() > deadline:
-            raise Unavailable(f"{len(waiting)} supports have no verdict after {VERDICT_DEADLINE_S} s: see the log")
+            raise Unavailable(f"{len(waiting)} supports have no verdict after {VERDICT_DEADLINE_S} s: see service.log")
         for support in list(waiting):
             resource = client.get(support.location).raise_for_status().json()
             if resource["verdict"] is not None:
@@ -130,9 +130,8 @@ def print_table(supports: list[Sent], console: Any) -> None:
         style = VERDICT_STYLES[resource["verdict"]]
         mark = "✓" if support.as_expected else "✗"
         candidates = "/".join(resource["card"]["candidates"]) if resource["card"] else ""
-        reasons = "\n".join(reason["message"] for reason in resource["reasons"])
         table.add_row(support.folder.name, " / ".join(support.expected["verdicts"]), f"[{style}]{resource['verdict']}[/] {mark}",
-                      candidates or "–", reasons, f"{support.seconds:.1f}")
+                      candidates or "–", in_spanish(resource["reasons"]), f"{support.seconds:.1f}")
     console.print(table)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.process import DEMO_PROCESS, Process
+from pipeline.domain.reasons import REVIEWED
 from pipeline.domain.support import SupportInfo
 from pipeline.errors import ApoyoError, BadInput, NotFound
 
@@ -107,6 +108,14 @@ def parse_day(text: str | None) -> date | None:
         raise BadInput("--as-of wants a date as 2026-11-24") from error
 
 
+def in_spanish(reasons: list[dict[str, Any]]) -> str:
+    """The citizen's sentences, one a line; what all of a review say at their end is said once."""
+    messages = [reason["message"] for reason in reasons]
+    if len(messages) > 1 and all(message.endswith(REVIEWED) for message in messages):
+        messages = [*(message.removesuffix(REVIEWED).strip() for message in messages), REVIEWED]
+    return "\n".join(messages)
+
+
 def print_table(results: list[dict[str, Any]]) -> None:
     """For people: one row a support."""
     from rich.console import Console
@@ -121,7 +130,7 @@ def print_table(results: list[dict[str, Any]]) -> None:
             table.add_row(name, "", "[red]error[/]", f"{result['error']['code']}: {result['error']['detail']}", "")
             continue
         style = VERDICT_STYLES[result["verdict"]]
-        reasons = "\n".join(reason["message"] for reason in result["reasons"])
+        reasons = in_spanish(result["reasons"])
         total = sum(result["timings_ms"].values())
         candidates = "/".join(result["card"]["candidates"]) or "–"
         table.add_row(name, candidates, f"[{style}]{result['verdict']}[/]", reasons, f"{total:.0f}")

@@ -34,12 +34,15 @@ class ReasonKind:
     ine: Ine | None = None
 
 
+REVIEWED = "Una persona revisará tu apoyo; no necesitas enviarlo otra vez."
+
+
 def _retake(message: str, ine: Ine | None = None) -> ReasonKind:
     return ReasonKind(Outcome.RETAKE, message, ine)
 
 
 def _review(message: str, ine: Ine) -> ReasonKind:
-    return ReasonKind(Outcome.REVIEW, f"{message} Una persona revisará tu apoyo; no necesitas enviarlo otra vez.", ine)
+    return ReasonKind(Outcome.REVIEW, f"{message} {REVIEWED}", ine)
 
 
 def _rejected(message: str, ine: Ine) -> ReasonKind:
@@ -49,7 +52,8 @@ def _rejected(message: str, ine: Ine) -> ReasonKind:
 def _of_side(side: Subject) -> dict[str, ReasonKind]:
     """The reasons that exist for either card photo."""
     this, other = ("el frente", "el reverso") if side is Subject.FRONT else ("el reverso", "el frente")
-    again = f"Toma de nuevo la foto {'del frente' if side is Subject.FRONT else 'del reverso'}"
+    of_this = "del frente" if side is Subject.FRONT else "del reverso"
+    again = f"Toma de nuevo la foto {of_this}"
     kinds = {
         "unreadable_file": _retake(f"No pudimos abrir la foto. {again} y envíala otra vez."),
         "no_card": _retake(f"No encontramos tu credencial en la foto. {again} con la credencial completa.", Ine.CARD),
@@ -62,8 +66,8 @@ def _of_side(side: Subject) -> dict[str, ReasonKind]:
         "dark": _retake(f"La foto está muy oscura. {again} con más luz."),
         "too_far": _retake(f"La credencial se ve muy pequeña. {again} acercando el teléfono."),
         "unreadable": _review(f"No pudimos leer todos los datos que lleva {this}.", Ine.OTHER),
-        "photocopy": _review(f"La foto de {this} parece de una fotocopia; usa siempre tu credencial original.", Ine.COPY),
-        "screen": _review(f"La foto de {this} parece de una pantalla; usa siempre tu credencial original.", Ine.SIMULATION),
+        "photocopy": _review(f"La foto {of_this} parece de una fotocopia; usa siempre tu credencial original.", Ine.COPY),
+        "screen": _review(f"La foto {of_this} parece de una pantalla; usa siempre tu credencial original.", Ine.SIMULATION),
     }
     return {f"{side}.{code}": kind for code, kind in kinds.items()}
 
