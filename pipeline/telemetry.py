@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from structlog.typing import FilteringBoundLogger
 
@@ -26,6 +26,9 @@ CLAIMS = Counter("apoyo_claims", "Leases taken by workers.", ["kind", "attempt"]
 LEASES_LOST = Counter("apoyo_leases_lost", "Finishes refused because the lease was no longer held.", ["kind"])
 ATTEMPTS_FAILED = Counter("apoyo_attempts_failed", "Attempts that ended without a verdict.", ["code"])
 VERDICTS = Counter("apoyo_verdicts", "Machine verdicts written.", ["outcome"])
+JOBS_WAITING = Gauge("apoyo_jobs_waiting", "Jobs without an end.", ["kind"], multiprocess_mode="mostrecent")
+OLDEST_JOB_SECONDS = Gauge("apoyo_oldest_job_seconds", "Age of the oldest job without an end.", ["kind"],
+                           multiprocess_mode="mostrecent")
 STAGE_SECONDS = Histogram("apoyo_stage_seconds", "Time in each stage of a verification.", ["stage"], buckets=_SECONDS)
 VERIFY_SECONDS = Histogram("apoyo_verify_seconds", "From claim to verdict.", buckets=_SECONDS)
 

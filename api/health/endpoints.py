@@ -6,15 +6,18 @@ service binds to loopback; in a cluster the ingress does not publish them.
 
 from __future__ import annotations
 
+import math
+
 from anyio import fail_after, to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.problems import Problem
-from pipeline.errors import ApoyoError
+from pipeline.errors import ApoyoError, Unavailable
 from pipeline.records.engine import database_now
+from pipeline.records.leases import Backlog, JobKind, backlog
 from pipeline.records.storage import Storage
-from pipeline.telemetry import METRICS_CONTENT_TYPE, render_metrics
+from pipeline.telemetry import JOBS_WAITING, METRICS_CONTENT_TYPE, OLDEST_JOB_SECONDS, render_metrics
 
 PROBE_SECONDS = 3.0
 """Below the usual timeout of a probe with two tries."""
@@ -42,9 +45,21 @@ async def readyz(request: Request) -> JSONResponse:
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Prometheus text."""
-    body = await to_thread.run_sync(render_metrics, request.app.state.services.shared_metrics)
+    """Prometheus text. Where the database does not answer, how much waits is NaN and the rest is told."""
+    services = request.app.state.services
+    body = await to_thread.run_sync(_metrics, services.storage, services.shared_metrics)
     return Response(body, media_type=METRICS_CONTENT_TYPE)
+
+
+def _metrics(storage: Storage, shared: bool) -> bytes:
+    for kind in JobKind:
+        try:
+            waiting = backlog(storage.engine, kind)
+        except Unavailable:
+            waiting = Backlog(math.nan, math.nan)
+        JOBS_WAITING.labels(kind.value).set(waiting.count)
+        OLDEST_JOB_SECONDS.labels(kind.value).set(waiting.oldest_seconds)
+    return render_metrics(shared)
 
 
 def _probe(storage: Storage) -> None:

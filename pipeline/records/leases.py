@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Update, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Update, func, insert, select, update
 
 from pipeline.domain.support import State
 from pipeline.errors import LeaseLost
-from pipeline.records.engine import writing
+from pipeline.records.engine import reading, writing
 from pipeline.records.tables import jobs, now_ms, supports
 
 MAX_ATTEMPTS = 3
@@ -91,6 +91,23 @@ def release(engine: Engine, lease: Lease, *, error: str | None = None, wait_seco
 def complete(connection: Connection, lease: Lease) -> None:
     """Mark the job done within the caller's transaction, if the lease's token is still the row's. Raises `LeaseLost`."""
     _demand_one(connection, _held(lease).values(done_at=now_ms(), last_error=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Jobs without an end: how many, and how long the oldest has been waiting (0 if none, NaN if not known)."""
+
+    count: float
+    oldest_seconds: float
+
+
+def backlog(engine: Engine, kind: JobKind) -> Backlog:
+    """What silent workers cannot hide: no error tells that nothing is verified, the age of the oldest job does."""
+    with reading(engine) as connection:
+        row = connection.execute(
+            select(func.count().label("jobs"), (now_ms() - func.min(jobs.c.enqueued_at)).label("age"))
+            .where(jobs.c.kind == kind.value, jobs.c.done_at.is_(None))).one()
+    return Backlog(row.jobs, max(0, row.age or 0) / 1000)
 
 
 def _held(lease: Lease) -> Update:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import uuid_utils.compat
-from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.blobs.sealing import WrappedKey
@@ -209,12 +208,3 @@ def _record(connection: Connection, row: RowMapping) -> SupportRecord:
         verdict=None if verdict is None else StoredVerdict(
             verdict.round, Outcome(verdict.outcome), tuple(json.loads(verdict.reasons)), verdict.policy_version, verdict.fence,
             from_millis(verdict.decided_at), verdict.sealed))
-
-
-def count_by_state(engine: Engine) -> dict[State, int]:
-    """How many supports stand in each state: for metrics and progress."""
-    with reading(engine) as connection:
-        found: Iterable[tuple[str, int]] = connection.execute(
-            select(supports.c.state, func.count()).group_by(supports.c.state)).tuples()
-        counts = {State(state): count for state, count in found}
-    return {state: counts.get(state, 0) for state in State}

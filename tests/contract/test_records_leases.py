@@ -17,7 +17,7 @@ from pipeline.domain.verdict import Outcome
 from pipeline.errors import LeaseLost
 from pipeline.records import tables
 from pipeline.records.engine import database_now, reading, writing
-from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release
+from pipeline.records.leases import Backlog, JobKind, Lease, backlog, claim, heartbeat, release
 from pipeline.records.storage import Storage
 from pipeline.records.supports import finish, get_support
 from tests.contract.record_makers import client_in, finished, insert_one, storage_in
@@ -161,6 +161,20 @@ def test_a_support_with_its_verdict_in_another_round_is_left_alone(storage: Stor
         assert connection.execute(select(func.count()).select_from(tables.verdicts)).scalar_one() == 0
         assert connection.execute(select(tables.jobs.c.done_at)).scalar_one() is None
     assert get_support(storage.engine, support_id).state is State.PROCESSING
+
+
+def test_the_backlog_is_what_has_no_end_yet_and_how_old_it_is(storage: Storage, client: str) -> None:
+    assert backlog(storage.engine, SUPPORT) == Backlog(0, 0)
+    for _ in range(2):
+        insert_one(storage, client)
+    with writing(storage.engine) as connection:
+        connection.execute(update(tables.jobs).values(enqueued_at=tables.now_ms() - 5000))
+    (lease,) = take(storage)
+    waiting = backlog(storage.engine, SUPPORT)
+    assert waiting.count == 2
+    assert 5 <= waiting.oldest_seconds < 60
+    finish(storage.engine, lease, finished())
+    assert backlog(storage.engine, SUPPORT).count == 1
 
 
 def test_workers_that_race_never_hold_the_same(storage: Storage, client: str) -> None:

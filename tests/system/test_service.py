@@ -76,6 +76,7 @@ def test_metrics_show_the_workers_too(client: httpx.Client) -> None:
     text = client.get("/metrics").text
     assert 'apoyo_verdicts_total{outcome="accepted"}' in text
     assert "apoyo_supports_received_total" in text
+    assert 'apoyo_jobs_waiting{kind="support"} 0.0' in text
 
 
 def test_intake_goes_on_while_the_workers_are_down_and_they_come_back(client: httpx.Client, folder: Path) -> None:
