@@ -18,7 +18,7 @@ from pipeline.networks.locator import Sight, Window, candidates, cells_at_frame,
 from pipeline.stages.contours import contour_quads
 from pipeline.stages.geometry import CARD_MM, Quad, quad_area, quad_iou
 from pipeline.stages.rectify import side_lengths
-from pipeline.stages.refine import WEAK, Floats, refine
+from pipeline.stages.refine import WEAK, Floats, Refined, refine
 
 WORK_SIDE = 1600
 """The picture that edges are refined in is smaller: finer wins nothing at the views' usual blur, and costs four times."""
@@ -115,9 +115,11 @@ def _second_look(picture: Image, judged: list[Judged], whole: Sight, networks: N
         best = max(judged, key=lambda j: j.score).quad
         windows.append(_grown((*best.min(axis=0), *best.max(axis=0)), 1.4, picture))
     more = [_judge(picture, quad, sight, ratio) for sight in look(picture, windows, networks) for quad in candidates(sight)]
+    small = halved(picture)  # edges blurred over many pixels are steep enough there
+    more += [_judge(small, quad, whole, ratio, 2) for quad in [*candidates(whole), *(j.quad for j in more)]]
     step = max(1.0, max(height, width) / COARSE_SIDE)
-    small = cv2.resize(picture, (round(width / step), round(height / step)), interpolation=cv2.INTER_AREA)
-    for quad in contour_quads(np.asarray(small, dtype=np.uint8)):
+    coarse = cv2.resize(picture, (round(width / step), round(height / step)), interpolation=cv2.INTER_AREA)
+    for quad in contour_quads(np.asarray(coarse, dtype=np.uint8)):
         placed = (quad + 0.5) * step - 0.5
         if all(quad_iou(placed, other.quad) < SAME for other in more):
             more.append(_judge(picture, placed, whole, ratio))
@@ -133,20 +135,28 @@ def _grown(box: tuple[float, float, float, float], factor: float, picture: Image
     return x0, y0, min(picture.shape[1], int(centre_x + wide) + 1), min(picture.shape[0], int(centre_y + high) + 1)
 
 
-def _judge(picture: Image, quad: Quad, sight: Sight, ratio: float) -> Judged:
-    """Refines a candidate and scores it: area overlap, mean and least edge support, and how well its shape can be right."""
-    reach = max(6, round(REACH_SHARE * (sight.window[2] - sight.window[0] + sight.window[3] - sight.window[1]) * 0.571))
-    first = refine(picture, quad, reach)
-    refined = refine(picture, first.quad, SETTLE_PX)
+def _judge(picture: Image, quad: Quad, sight: Sight, ratio: float, shrunk: int = 1) -> Judged:
+    """Refines a candidate and scores it: area overlap, mean and least edge support, and how well its shape can be right.
+
+    picture: the working picture, or its reduction by the whole factor `shrunk`; quads are always in the working picture's pixels.
+    """
+    reach = max(6, round(REACH_SHARE * _long_side(sight.window) / shrunk))
+    refined = refine(picture, refine(picture, (quad + 0.5) / shrunk - 0.5, reach).quad, SETTLE_PX)
     if quad_area(refined.quad) < 100:
         return Judged(quad, refined.support * 0.0, 0.0, False)
+    cut = _runs_out(refined.quad, refined.support, picture)
+    refined = Refined((refined.quad + 0.5) * shrunk - 0.5, refined.support)
     sides = side_lengths(refined.quad)
     seen = (sides[0] + sides[2]) / (sides[1] + sides[3])
     off = abs(np.log(max(seen, 1 / seen) / ratio))
     shape = float(np.exp(-((max(off - 0.1, 0.0) / 0.3) ** 2)))
     edges = float(refined.support.mean() * 0.65 + refined.support.min() * 0.35)
     score = overlap(sight, refined.quad) * (0.35 + 0.65 * edges) * shape
-    return Judged(refined.quad, refined.support, score, _runs_out(refined.quad, refined.support, picture))
+    return Judged(refined.quad, refined.support, score, cut)
+
+
+def _long_side(window: Window) -> int:
+    return max(window[2] - window[0], window[3] - window[1])
 
 
 def _runs_out(quad: Quad, support: Floats, picture: Image) -> bool:

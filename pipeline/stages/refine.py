@@ -26,8 +26,8 @@ ENDS = 0.09
 """Share of a side left out at each end: the rounded corner takes 3.18 mm of 53.98 (0.059), and some slack."""
 STEP_LEVEL = 7.0
 """Colour step, in grey levels between two pixels apart, at which a place counts half as being on an edge."""
-PRIOR = 0.12
-"""How much of a full score a line loses at the end of the reach: near the rough quad is likelier."""
+PRIOR = 0.18
+"""How much of a full score a line loses at the end of the reach, by shift and by turn: near the rough quad is likelier."""
 TUKEY_PX = 1.5
 """Cut-off of Tukey's biweight, in pixels of the picture searched."""
 WEAK = 0.2
@@ -49,16 +49,11 @@ def refine(picture: Image, quad: Quad, reach: int) -> Refined:
     picture: (H, W, 3) BGR uint8, about 1,000 px wide and lightly smoothed.  quad: (4, 2) pixels of that picture, clockwise.
     """
     steps, normals, starts, ends = _profiles(picture, quad, reach)
-    share = np.linspace(ENDS, 1 - ENDS, PLACES)
-    offsets, support = np.zeros((4, 2)), np.zeros(4)
-    for side in range(4):
-        line = _best_line(steps[side], reach)
-        fitted, found = _fit(steps[side], line, share, reach)
-        if found >= WEAK:
-            offsets[side] = fitted
-        support[side] = found
-    moved = [(starts[s] + normals[s] * offsets[s, 0], ends[s] + normals[s] * offsets[s, 1]) for s in range(4)]
-    corners = np.array([_meet(moved[s - 1], moved[s]) for s in range(4)])
+    level = STEP_LEVEL + np.median(steps, axis=(1, 2))
+    fitted, support = _fit(steps, _best_lines(steps, level, reach), level, reach)
+    offsets = np.where(support[:, None] >= WEAK, fitted, 0.0)
+    first, second = starts + normals * offsets[:, :1], ends + normals * offsets[:, 1:]
+    corners = _meet(np.roll(first, 1, axis=0), np.roll(second, 1, axis=0), first, second)
     if not np.isfinite(corners).all() or not is_convex(corners):
         return Refined(quad, support * 0.0)
     return Refined(corners, support)
@@ -93,53 +88,63 @@ def _table(reach: int) -> tuple[NDArray[np.intp], Floats]:
     column = np.round(depth).astype(np.intp) + reach
     index = column + np.arange(PLACES) * (2 * reach + 1)
     middle, turn = (offset[:, None] + offset[None, :]) / 2, (offset[:, None] - offset[None, :]) / 2
-    loss = PRIOR * ((middle / max(reach, 1)) ** 2 + 0.5 * (turn / max(reach, 1)) ** 2)
+    loss = PRIOR * ((middle / max(reach, 1)) ** 2 + (turn / max(reach, 1)) ** 2)
     return index, loss
 
 
-def _best_line(steps: Floats, reach: int) -> tuple[float, float]:
-    """End offsets of the line that most places agree on."""
-    peak = (steps >= np.roll(steps, 1, axis=1)) & (steps >= np.roll(steps, -1, axis=1))
-    level = STEP_LEVEL + np.median(steps)
-    votes = np.where(peak, steps / (steps + level), 0.0)
-    wide = np.maximum(votes, 0.7 * np.maximum(np.roll(votes, 1, axis=1), np.roll(votes, -1, axis=1)))
+def _best_lines(steps: Floats, level: Floats, reach: int) -> Floats:
+    """(4, 2) end offsets of the line that most places of a side agree on."""
+    before, behind = np.roll(steps, 1, axis=2), np.roll(steps, -1, axis=2)
+    votes = np.where((steps >= before) & (steps >= behind), steps / (steps + level[:, None, None]), 0.0)
+    wide = np.maximum(votes, 0.7 * np.maximum(np.roll(votes, 1, axis=2), np.roll(votes, -1, axis=2)))
     index, loss = _table(reach)
-    score = wide.ravel()[index].mean(axis=2) - loss
-    first, second = np.unravel_index(int(score.argmax()), score.shape)
-    return float(first) - reach, float(second) - reach
+    lines = np.empty((4, 2))
+    for side in range(4):
+        score = wide[side].ravel()[index].mean(axis=2) - loss
+        lines[side] = np.unravel_index(int(score.argmax()), score.shape)
+    return lines - reach
 
 
-def _fit(steps: Floats, line: tuple[float, float], share: Floats, reach: int) -> tuple[Floats, float]:
-    """Robust fit of the line to the sub-pixel peaks near it: the two end offsets, and the share of places that agree."""
-    near = np.round(line[0] * (1 - share) + line[1] * share).astype(int)
-    window = near[:, None] + np.arange(-2, 3) + reach
-    padded = np.pad(steps, ((0, 0), (1, 1)))
-    columns = np.clip(window + 1, 1, steps.shape[1])
-    rows = np.arange(PLACES)
-    best = columns[rows, padded[rows[:, None], columns].argmax(axis=1)]
-    left, middle, right = padded[rows, best - 1], padded[rows, best], padded[rows, best + 1]
-    curve = left - 2 * middle + right
-    shift = np.where(curve < -1e-6, 0.5 * (left - right) / np.where(curve < -1e-6, curve, 1.0), 0.0).clip(-0.5, 0.5)
-    depth = best - 1 - reach + shift
-    strength = middle / (middle + STEP_LEVEL + np.median(steps))
-    design = np.stack([1 - share, share], axis=1)
-    ends = np.array(line, dtype=np.float64)
+def _fit(steps: Floats, lines: Floats, level: Floats, reach: int) -> tuple[Floats, Floats]:
+    """Robust fits of the lines to the sub-pixel peaks near them: end offsets (4, 2), and the share of places that agree (4,)."""
+    share = np.linspace(ENDS, 1 - ENDS, PLACES)
+    near = np.round(lines[:, :1] * (1 - share) + lines[:, 1:] * share).astype(np.intp) + reach
+    columns = np.clip(near[:, :, None] + np.arange(-2, 3), 1, steps.shape[2] - 2)
+    best = np.take_along_axis(columns, np.take_along_axis(steps, columns, 2).argmax(axis=2)[:, :, None], 2)
+    left, middle, right = (np.take_along_axis(steps, best + k, 2)[:, :, 0] for k in (-1, 0, 1))
+    curve = np.minimum(left - 2 * middle + right, -1e-6)
+    depth = best[:, :, 0] - reach + (0.5 * (left - right) / curve).clip(-0.5, 0.5)
+    strength = middle / (middle + level[:, None])
+    ends = lines.astype(np.float64)
     for _ in range(4):
-        error = depth - design @ ends
+        error = depth - _along(ends, share)
         weight = strength * np.clip(1 - (error / (TUKEY_PX * 1.5)) ** 2, 0, 1) ** 2
-        normal = design.T @ (design * weight[:, None])
-        if weight.sum() < 2.0 or np.linalg.det(normal) < 1e-6:
-            break
-        ends = np.linalg.solve(normal, design.T @ (weight * depth))
-    agree = (np.abs(depth - design @ ends) < TUKEY_PX) & (strength > 0.35)
-    return ends, float(agree.mean())
+        ends = _weighted_line(depth, weight, share, ends)
+    agree = (np.abs(depth - _along(ends, share)) < TUKEY_PX) & (strength > 0.35)
+    return ends, agree.mean(axis=1)
 
 
-def _meet(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> Floats:
-    """Where two lines, each through two points, cross; not finite where they are parallel."""
-    a, b = first[1] - first[0], second[1] - second[0]
-    cross = a[0] * b[1] - a[1] * b[0]
-    if abs(cross) < 1e-9:
-        return np.array([np.nan, np.nan])
-    gap = second[0] - first[0]
-    return np.asarray(first[0] + a * (gap[0] * b[1] - gap[1] * b[0]) / cross, dtype=np.float64)
+def _along(ends: Floats, share: Floats) -> Floats:
+    return np.asarray(ends[:, :1] * (1 - share) + ends[:, 1:] * share, dtype=np.float64)
+
+
+def _weighted_line(depth: Floats, weight: Floats, share: Floats, last: Floats) -> Floats:
+    """Least squares of depth over share for four sides at once; the last line stays where hardly anything weighs."""
+    total = weight.sum(axis=1)
+    safe = np.maximum(total, 1e-9)
+    mean_x, mean_y = (weight * share).sum(axis=1) / safe, (weight * depth).sum(axis=1) / safe
+    x, y = share - mean_x[:, None], depth - mean_y[:, None]
+    spread = (weight * x * x).sum(axis=1)
+    slope = (weight * x * y).sum(axis=1) / np.maximum(spread, 1e-9)
+    fitted = np.stack([mean_y - slope * mean_x, mean_y + slope * (1 - mean_x)], axis=1)
+    usable = (total >= 2.0) & (spread > 1e-3)
+    return np.asarray(np.where(usable[:, None], fitted, last), dtype=np.float64)
+
+
+def _meet(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
+    """Where the lines a-b and c-d cross, row by row of (N, 2); not finite where they are parallel."""
+    u, v, gap = b - a, d - c, c - a
+    cross = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+    cross = np.where(np.abs(cross) < 1e-9, np.nan, cross)
+    along = (gap[:, 0] * v[:, 1] - gap[:, 1] * v[:, 0]) / cross
+    return np.asarray(a + u * along[:, None], dtype=np.float64)
