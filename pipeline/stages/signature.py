@@ -25,6 +25,10 @@ WORK_SIDE = 512
 """Long side that a picture is reduced to: a pen's line keeps 2 to 4 pixels, and the stage its 2 ms."""
 FLAT_SHARE, FLAT_LEVELS = 0.55, 8
 """A screen drawing: more than half of the pixels lie within a few grey levels of one colour. A photo of paper has grain."""
+MAD_TO_SIGMA, NOISE_SIGMAS = 1.4826, 6.0
+"""Of a photo's grain, by its median (normal distribution); what lies six sigmas from the paper is not grain."""
+INK_SHARE = 0.35
+"""Ink reaches at least this share of the strongest ink's contrast: less is the soft edge of a line."""
 PAPER_WINDOW = 61
 """Half of the reduced picture's long side: a drawing covers less than half of any such window, so the median is paper."""
 SPECK_SHARE = 0.00004
@@ -78,18 +82,21 @@ def examine_signature(picture: Image | None, strokes: Strokes, calibration: Cali
 def ink_mask(picture: Image, calibration: Calibration) -> Mask:
     """Where the ink is, on the picture reduced to `WORK_SIDE`: what differs from its background in any colour."""
     small = _reduced(picture)
-    planes = small if small.ndim == 3 else small[:, :, None]
-    levels = np.array([np.bincount(planes[:, :, c].ravel(), minlength=256).argmax() for c in range(planes.shape[2])])
-    away = np.abs(planes.astype(np.int16) - levels).max(axis=2).astype(np.uint8)
-    flat = float(np.mean(away <= FLAT_LEVELS)) >= FLAT_SHARE
+    planes = [small] if small.ndim == 2 else [np.asarray(plane, dtype=np.uint8) for plane in cv2.split(small)]
+    away = _farthest([_distance(plane, int(np.bincount(plane.ravel(), minlength=256).argmax())) for plane in planes])
+    flat = _level_at(away, FLAT_SHARE) <= FLAT_LEVELS
     if not flat:
-        away = _from_local_paper(planes)
-    least = calibration["signature.contrast_min"]
-    noise = 1.4826 * float(np.median(away))  # MAD to sigma of a normal distribution
-    limit = max(least, 6 * noise if not flat else 0.0)
-    strongest = float(np.percentile(away, 99.9))
-    mask = np.where(away >= max(limit, 0.35 * strongest), 255, 0).astype(np.uint8)
+        away = _farthest([_from_local_paper(plane) for plane in planes])
+    noise = 0 if flat else MAD_TO_SIGMA * _level_at(away, 0.5)
+    limit = max(calibration["signature.contrast_min"], NOISE_SIGMAS * noise, INK_SHARE * _level_at(away, 0.999))
+    mask = np.where(away >= limit, np.uint8(255), np.uint8(0))
     return _without_specks(mask, keep_thick=flat)
+
+
+def _level_at(distances: Image, share: float) -> int:
+    """The level that a share of the pixels does not exceed."""
+    counts = np.bincount(distances.ravel(), minlength=256)
+    return int(np.searchsorted(np.cumsum(counts), share * distances.size))
 
 
 def _reduced(picture: Image) -> Image:
@@ -100,13 +107,24 @@ def _reduced(picture: Image) -> Image:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _from_local_paper(planes: Image) -> Image:
+def _distance(plane: Image, level: int) -> Image:
+    return np.maximum(plane, np.uint8(level)) - np.minimum(plane, np.uint8(level))
+
+
+def _farthest(distances: list[Image]) -> Image:
+    """Per pixel, the distance in the colour in which it is largest."""
+    most = distances[0]
+    for distance in distances[1:]:
+        most = np.maximum(most, distance)
+    return most
+
+
+def _from_local_paper(plane: Image) -> Image:
     """Distance from the paper around: the light of a photo is uneven, so the background is a wide median of its own."""
-    height, width = planes.shape[:2]
-    tiny = cv2.resize(planes, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    height, width = plane.shape
+    tiny = cv2.resize(plane, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
     paper = cv2.resize(cv2.medianBlur(tiny, PAPER_WINDOW), (width, height), interpolation=cv2.INTER_LINEAR)
-    paper = paper.reshape(height, width, -1)
-    return np.asarray(cv2.absdiff(planes, paper).reshape(height, width, -1).max(axis=2), dtype=np.uint8)
+    return np.asarray(cv2.absdiff(plane, paper), dtype=np.uint8)
 
 
 def _without_specks(mask: Mask, *, keep_thick: bool) -> Mask:
