@@ -25,6 +25,8 @@ WORK_SIDE = 512
 """Long side that a picture is reduced to: a pen's line keeps 2 to 4 pixels, and the stage its 2 ms."""
 FLAT_SHARE, FLAT_LEVELS = 0.55, 8
 """A screen drawing: more than half of the pixels lie within a few grey levels of one colour. A photo of paper has grain."""
+TAP_SHARE = 0.03
+"""Strokes whose extent is this small beside their distance from the canvas's corner are a trembling tap, not a drawing."""
 MAD_TO_SIGMA, NOISE_SIGMAS = 1.4826, 6.0
 """Of a photo's grain, by its median (normal distribution); what lies six sigmas from the paper is not grain."""
 INK_SHARE = 0.35
@@ -145,13 +147,14 @@ def _without_specks(mask: Mask, *, keep_thick: bool) -> Mask:
 
 
 def draw_strokes(strokes: Strokes) -> Mask:
-    """Strokes drawn with an even pen so that they fill a canvas. A drawing without extent is a dot in its middle."""
+    """Strokes drawn with an even pen so that they fill a canvas. A tap is a dot in its middle."""
     points = np.array([(point.x, point.y) for stroke in strokes for point in stroke], dtype=np.float64).reshape(-1, 2)
     mask = np.zeros((CANVAS, CANVAS), dtype=np.uint8)
     if not len(points):
         return mask
     low, extent = points.min(axis=0), float(np.ptp(points, axis=0).max())
-    scale = (CANVAS - 2 * CANVAS_MARGIN) / extent if extent > 0 else 0.0
+    tap = extent <= TAP_SHARE * float(np.abs(points).max())
+    scale = 0.0 if tap else (CANVAS - 2 * CANVAS_MARGIN) / extent
     shift = (CANVAS - np.ptp(points, axis=0) * scale) / 2
     for stroke in strokes:
         ends = stroke * 2 if len(stroke) == 1 else stroke  # a line needs two points, a tap has one
@@ -242,9 +245,9 @@ def classify(ink: Ink, calibration: Calibration) -> tuple[SignatureKind, float]:
         return SignatureKind.DOT, _below(ink.extent, calibration["signature.extent_dot"])
     if ink.crossings >= calibration["signature.crossings_cut"]:
         return SignatureKind.CUT, _above(ink.crossings, calibration["signature.crossings_cut"])
-    straight = ink.length / ink.extent
-    if straight < calibration["signature.length_line"]:
-        return SignatureKind.LINE, _below(straight, calibration["signature.length_line"])
+    course = ink.length / ink.extent
+    if course < calibration["signature.length_line"]:
+        return SignatureKind.LINE, _below(course, calibration["signature.length_line"])
     if ink.turning < calibration["signature.turning_line"]:
         return SignatureKind.LINE, _below(ink.turning, calibration["signature.turning_line"])
     size = max(ink.width, ink.height)
@@ -252,10 +255,11 @@ def classify(ink: Ink, calibration: Calibration) -> tuple[SignatureKind, float]:
         return SignatureKind.TOO_SMALL, _below(size, calibration["signature.size_min"])
     if ink.evenness >= calibration["signature.evenness_print"]:
         return SignatureKind.PRINT, _above(ink.evenness, calibration["signature.evenness_print"])
-    if ink.fill >= calibration["signature.fill_scribble"] or ink.turning >= calibration["signature.turning_scribble"]:
-        return SignatureKind.SCRIBBLE, 0.5
+    dense = max(ink.fill / calibration["signature.fill_scribble"], course / calibration["signature.length_scribble"])
+    if dense >= 1:
+        return SignatureKind.SCRIBBLE, _above(dense, 1.0)
     margins = (_above(ink.turning, calibration["signature.turning_line"]), _above(size, calibration["signature.size_min"]),
-               _below(ink.fill, calibration["signature.fill_scribble"]))
+               _below(dense, 1.0))
     return SignatureKind.SIGNATURE, min(margins)
 
 
