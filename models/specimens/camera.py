@@ -23,6 +23,7 @@ from pipeline.stages.geometry import CARD_MM, Quad
 PHONES = ("Telefono A12", "Telefono G54", "Telefono S21", "Telefono N10")
 LONG_SIDES = (2000, 2400, 2592, 3200, 3264, 4000, 4000)
 """Usual long sides of phone photos at 4:3, within the design's 2,000 to 4,000."""
+_DARK_NOISE = (8.0, 12.0)
 MRZ_BOX: BoxMm = (2.0, 37.5, 83.6, 52.0)
 """About where the three lines stand on every back: what a glare on the MRZ covers when no better box is given."""
 
@@ -145,7 +146,7 @@ def photograph(side_image: Image | None, rng: np.random.Generator, severity: Sev
         shine = np.zeros_like(shine)
     else:
         facts |= shone
-    noise = float(rng.uniform(*ranges.noise)) * (2.0 if defect is Defect.DARK else 1.0) * (1.3 - 0.3 * min(1.0, light.exposure))
+    noise = float(rng.uniform(*(_DARK_NOISE if defect is Defect.DARK else ranges.noise))) * (1.3 - 0.3 * min(1.0, light.exposure))
     photo = expose(rng, photo, gains(rng, frame, light), shine, noise, chroma=float(rng.uniform(0.35, 0.7)))
     quality, orientation = int(rng.integers(ranges.quality[0], ranges.quality[1] + 1)), _orientation(rng)
     facts |= {"exposure": round(light.exposure, 3), "shadow": round(light.shadow, 3), "noise": round(noise, 2),
@@ -157,7 +158,8 @@ def _light(rng: np.random.Generator, severity: Severity, scene: Scene, defect: D
     ranges = RANGES[severity]
     exposure = scene.exposure * float(rng.uniform(0.92, 1.06))
     if defect is Defect.DARK:
-        exposure = float(rng.uniform(0.010, 0.022))
+        # a white card comes out at 12 to 20 of 255, where the noise of `_DARK_NOISE` leaves neither print nor face
+        exposure = float(rng.uniform(0.0015, 0.004))
     shadow = float(rng.uniform(0.2, 0.6)) if rng.random() < ranges.shadow else 0.0
     glare = ranges.glare if defect is None and rng.random() < 0.6 else 0.0
     return Light(scene.lamp, exposure, float(rng.uniform(*ranges.uneven)), shadow, glare)

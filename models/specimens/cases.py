@@ -32,13 +32,10 @@ class Case:
     own_face: bool = True
     own_back: bool = True
     edited_curp: bool = False
+    also: tuple[Outcome, ...] = ()
+    """Other right answers: what a hatched drawing is, a person may say either way."""
     share: float = 1.0
     """How often it is drawn in a mixture, relative to the others; 0: only by name."""
-
-    @property
-    def spoiled(self) -> bool:
-        """A picture is to be taken again on purpose."""
-        return self.verdict is Outcome.RETAKE
 
 
 _F, _B = Side.FRONT, Side.BACK
@@ -69,7 +66,7 @@ _ALL = (
     Case("cut_back", Outcome.RETAKE, (Subject.BACK,), back_defect=Defect.CUT, share=0.5),
     Case("no_credential", Outcome.RETAKE, (Subject.FRONT,), shows=(None, _B)),
     Case("same_side_twice", Outcome.RETAKE, (Subject.BACK,), shows=(_F, _F)),
-    Case("scribble_signature", Outcome.REVIEW, (Subject.SIGNATURE,), signature=SignatureKind.SCRIBBLE, share=0),
+    Case("scribble_signature", Outcome.REVIEW, also=(Outcome.ACCEPTED,), signature=SignatureKind.SCRIBBLE, share=0),
 )
 CASES: dict[str, Case] = {case.name: case for case in _ALL}
 """By name."""

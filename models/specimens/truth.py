@@ -71,8 +71,8 @@ def hard_to_read(taken: Taken) -> list[str]:
 def expected(case: Case, photos: Sequence[Taken]) -> dict[str, Any]:
     """The verdicts that are right, the subjects of which one must be named, and what makes a photo hard to read."""
     hard = {name: why for name, taken in zip(("front", "back"), photos, strict=True) if (why := hard_to_read(taken))}
-    verdicts, subjects = {case.verdict.value}, [subject.value for subject in case.subjects]
-    if hard:
+    verdicts, subjects = {outcome.value for outcome in (case.verdict, *case.also)}, [subject.value for subject in case.subjects]
+    if hard and case.verdict is not Outcome.RETAKE:
         # a photo that cannot be read may be asked for again, or go to a person once the ladder is spent
         verdicts |= {Outcome.RETAKE.value, Outcome.REVIEW.value}
         subjects = []

@@ -140,6 +140,8 @@ def test_a_photo_that_is_hard_to_read_may_be_asked_for_again(photo: Taken, why: 
     assert hard_to_read(photo) == why
     answer = expected(CASES["good"], (photo, taken(20)))
     assert answer["verdicts"] == (["accepted", "retake", "review"] if why else ["accepted"])
+    spoiled = expected(CASES["no_signature"], (photo, taken(20)))
+    assert (spoiled["verdicts"], spoiled["subjects"]) == (["retake"], ["signature"])
 
 
 @pytest.mark.parametrize("kind, most, least", [
