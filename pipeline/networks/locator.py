@@ -151,13 +151,17 @@ def overlap(sight: Sight, quad: Quad) -> float:
 
 
 def cells_at_frame(sight: Sight, quad: Quad) -> int:
-    """How many cells the quad's own patch of area holds along one edge of the window, at most: more than a corner's worth
-    means that the document goes on outside."""
+    """How many cells along one edge of the window, at most, say that the quad's document goes on outside.
+
+    They belong to the quad's own patch of area, and are covered whole, or lie clearly outside the quad: a document whose edge
+    is inside the frame has neither.
+    """
     count, labels = cv2.connectedComponents((sight.area > 0.5).astype(np.uint8), connectivity=4)
     inside = np.zeros(sight.area.shape, np.uint8)
     cv2.fillConvexPoly(inside, np.round(sight.to_cells(quad) * 16).astype(np.int32), 1, shift=4)
     votes = np.bincount(labels[(inside > 0) & (labels > 0)], minlength=count)
     if not votes.any():
         return 0
-    own = (labels == int(votes.argmax())) & (sight.area > FULL)
+    beyond = cv2.dilate(inside, np.ones((3, 3), np.uint8)) == 0
+    own = (labels == int(votes.argmax())) & ((sight.area > FULL) | beyond)
     return max(int(edge.sum()) for edge in (own[0], own[-1], own[:, 0], own[:, -1]))

@@ -27,11 +27,16 @@ class Scene:
     single: bool
 
 
-def draw_scene(rng: Rng, library: Library) -> Scene:
-    """One scene of a random kind."""
+KINDS = {"card": 0.42, "page": 0.12, "shown": 0.12, "several": 0.1, "cut": 0.16, "none": 0.08}
+"""What is laid, and how often. shown: a card on a sheet or screen hardly larger than itself, as copies and phones show it."""
+
+
+def draw_scene(rng: Rng, library: Library, kinds: dict[str, float] | None = None) -> Scene:
+    """One scene of a random kind, by default as often as `KINDS` says."""
+    kinds = kinds or KINDS
     photos = library.photos
     picture = _background(rng, library.surfaces)
-    kind = str(rng.choice(["card", "page", "several", "cut", "none"], p=[0.54, 0.14, 0.12, 0.1, 0.1]))
+    kind = str(rng.choice(list(kinds), p=list(kinds.values())))
     _clutter(rng, picture, photos, int(rng.integers(0, 9)))
     if rng.random() < (0.35 if kind == "card" else 0.15):
         _sheets_below(rng, picture, photos, kind)
@@ -163,8 +168,36 @@ def _place(rng: Rng, picture: Image, photos: list[Image], kind: str) -> list[Qua
         quad = _project(rng, ratio, rng.uniform(0.5, 1.3), edge * (WIDTH, HEIGHT), 30)
     else:
         quad = _fit_inside(rng, quad, float(rng.choice([3.0, 8.0, 14.0])))
+    if kind == "shown":
+        quad = _shrunk(quad, rng.uniform(0.5, 0.95))
+        _carrier(rng, picture, photos, quad)
+        if rng.random() < 0.5:
+            grey = cv2.cvtColor(cv2.cvtColor(flat, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+            flat = np.asarray(grey, dtype=np.uint8)
+        cover = np.ones_like(cover)
     _paste(rng, picture, flat, cover, quad)
     return [quad]
+
+
+def _shrunk(quad: Quad, factor: float) -> Quad:
+    middle = quad.mean(axis=0)
+    return np.asarray(middle + (quad - middle) * factor, dtype=np.float64)
+
+
+def _carrier(rng: Rng, picture: Image, photos: list[Image], quad: Quad) -> None:
+    """A sheet or a dark device round the quad, in about the same plane, with its own edges."""
+    grow = rng.uniform(1.12, 2.0, 2)
+    along, down = (quad[1] - quad[0]) * (grow[0] - 1) / 2, (quad[3] - quad[0]) * (grow[1] - 1) / 2
+    around = np.array([quad[0] - along - down, quad[1] + along - down, quad[2] + along + down, quad[3] - along + down])
+    around = around + rng.uniform(-1, 1) * along * 0.8 + rng.uniform(-1, 1) * down * 0.8
+    if rng.random() < 0.5:
+        sheet = np.full((120, 120, 3), random_colour(rng, 200, 255, 10), np.uint8)
+    elif rng.random() < 0.6:
+        sheet = np.full((120, 120, 3), random_colour(rng, 0, 50, 8), np.uint8)
+        cv2.rectangle(sheet, (8, 8), (111, 111), random_colour(rng, 0, 255, 20).tolist(), -1)
+    else:
+        sheet, _, _ = draw_page(rng, photos)
+    _paste(rng, picture, sheet, np.ones(sheet.shape[:2], np.float32), around)
 
 
 def _several(rng: Rng, picture: Image, photos: list[Image]) -> list[Quad]:
