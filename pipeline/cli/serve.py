@@ -28,8 +28,9 @@ START_SECONDS = 120.0
 """Ray, and every network loaded and run once, on a slow machine."""
 STOP_SECONDS = 10.0
 """Beyond the workers' hard deadline, which is what a support in hand may still take."""
-RESTART_SECONDS = 1.0
-"""Wait before a child that ended by itself is started again."""
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 1.0, 30.0
+"""Wait before a child that ended by itself is started again; it doubles while the child dies young."""
+YOUNG_SECONDS = 60.0
 TICK_SECONDS = 0.2
 
 
@@ -100,9 +101,10 @@ class Child:
         self.module, self._environment, self._log, self._ready = module, environment, log, ready
         self.said_ready = False
         self.process: subprocess.Popen[str] | None = None
+        self._started_at, self._start_after, self._backoff = 0.0, 0.0, FIRST_BACKOFF_SECONDS
 
     def start(self) -> None:
-        self.said_ready = False
+        self.said_ready, self._started_at, self._start_after = False, time.monotonic(), 0.0
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.cli.tied", str(os.getpid()), self.module], env=self._environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True)
@@ -118,6 +120,18 @@ class Child:
 
     def ended(self) -> bool:
         return self.process is None or self.process.poll() is not None
+
+    def start_again_if_ended(self) -> None:
+        """Called again and again: starts it when its wait is over."""
+        now = time.monotonic()
+        if not self.ended():
+            return
+        if self._start_after == 0.0:
+            young = now - self._started_at < YOUNG_SECONDS
+            self._backoff = min(2 * self._backoff, MAX_BACKOFF_SECONDS) if young else FIRST_BACKOFF_SECONDS
+            self._start_after = now + self._backoff
+        elif now >= self._start_after:
+            self.start()
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         if process.stdout is not None:
@@ -138,8 +152,7 @@ def _keep(children: list[Child], over: threading.Event) -> None:
     """Start again what ended by itself: intake goes on while the workers are down, and they while it is."""
     while not over.wait(TICK_SECONDS):
         for child in children:
-            if child.ended() and not over.wait(RESTART_SECONDS):
-                child.start()
+            child.start_again_if_ended()
 
 
 def _stop(children: list[Child], seconds: float) -> None:
@@ -167,14 +180,20 @@ def _answers(url: str) -> bool:
 def _with_port_and_log(settings: Settings, log_file: Path) -> Settings:
     """With a port that is free now in the place of 0, and a file for the workers' log."""
     make_folders(log_file.parent)
-    port = settings.api.port or _free_port(settings.api.host)
+    port = _free_port(settings.api.host, settings.api.port)
     return settings.model_copy(update={"api": settings.api.model_copy(update={"port": port}),
                                        "worker": settings.worker.model_copy(update={"log_file": log_file})})
 
 
-def _free_port(host: str) -> int:
+def _free_port(host: str, port: int) -> int:
+    """This port, or any for 0. Raises `Misconfigured` where it is taken: whatever answers there would be taken for our API."""
     with socket.socket() as probe:
-        probe.bind((host, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn will: a port that was left just now is free
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Misconfigured(f"{host}:{port} cannot be listened on ({error.strerror}): set APOYO_API__PORT to another",
+                                code="port_taken") from error
         return int(probe.getsockname()[1])
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
+from pipeline.errors import ApoyoError
 from pipeline.settings import Settings
+from pipeline.telemetry import configure_logging, logger
 
 if TYPE_CHECKING:
     from pipeline.actors.verifier import MakeWorker
@@ -25,7 +28,6 @@ def work() -> None:
 def run_workers(settings: Settings, make_worker: MakeWorker) -> None:
     """Start Ray and the workers in this process, and keep them until SIGINT or SIGTERM. Raises `Misconfigured`."""
     from pipeline.actors.cluster import embedded_ray
-    from pipeline.telemetry import configure_logging
 
     configure_logging()
     stop = threading.Event()
@@ -37,5 +39,15 @@ def run_workers(settings: Settings, make_worker: MakeWorker) -> None:
         Supervisor(settings, make_worker).run(stop, ready=lambda: print(READY_LINE, flush=True))
 
 
+def main() -> int:
+    """As a child of `apoyo serve`: what is wrong with the installation goes to the log, and the exit code is 2."""
+    try:
+        work()
+    except ApoyoError as error:
+        logger("workers").error("cannot_start", code=error.code, detail=error.detail)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    work()
+    sys.exit(main())

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from pipeline.cli.serve import Service, running_service
+from pipeline.errors import Misconfigured
 from pipeline.settings import ApiSettings, Settings, StorageSettings, WorkerSettings, child_environment
 from tests.contract.intake_makers import files
 from tests.system.processes import open_to_others, processes_naming, until
@@ -86,6 +87,13 @@ def test_intake_goes_on_while_the_workers_are_down_and_they_come_back(client: ht
     location = submit(client)
     assert client.get(location).json()["status"] == "received"
     assert until(lambda: judged(client, location))["verdict"] == "accepted"
+
+
+def test_a_second_service_on_the_port_says_so(service: Service, tmp_path: Path) -> None:
+    taken = settings_in(tmp_path).model_copy(update={"api": ApiSettings(port=int(service.url.rpartition(":")[2]))})
+    with pytest.raises(Misconfigured) as caught, running_service(taken, workers=WORKERS):
+        pass
+    assert caught.value.code == "port_taken"
 
 
 def test_nobody_beyond_this_machine_is_listened_to(client: httpx.Client, folder: Path) -> None:
