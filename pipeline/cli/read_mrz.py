@@ -56,7 +56,7 @@ def search(view: Image, networks: Networks, calibration: Calibration) -> AnyMrz 
     from pipeline.stages.read_any_mrz import read_any_mrz
     from pipeline.stages.rectify import rectify
 
-    least = calibration["text.mrz_least"]
+    least = calibration["text.any_mrz_least"]
     located = locate(view, networks, calibration)
     on_card = None
     if located.quad is not None and located.sighting is Sighting.FOUND:

@@ -36,7 +36,8 @@ MRZ = ReaderShape(Net.MRZ_READER, 32, "<0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", (
 """TD1, TD2 and TD3 lines (30, 36, 44 symbols) get about 16 pixels a symbol."""
 FIELDS = ReaderShape(
     Net.FIELD_READER, 48,
-    " 0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZÁÉÍÓÚÜabcdefghijklmnñopqrstuvwxyzáéíóúü/-.,#:()", (128, 256, 384, 512, 704), 0.52)
+    " 0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZÁÉÍÓÚÜabcdefghijklmnñopqrstuvwxyzáéíóúü/-.,#:()",
+    (64, 96, 128, 192, 256, 320, 384, 512, 704), 0.52)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Reading:
     confidence: float
     weakest: float
     """Probability of the least certain symbol."""
+    places: tuple[float, ...] = ()
+    """Where each symbol was seen: its column's middle, in pixels of the reader's input."""
 
 
 def read(crops: Sequence[Image], shape: ReaderShape, networks: Networks) -> tuple[Reading, ...]:
@@ -116,11 +119,13 @@ def greedy(path: Array, probabilities: NDArray[np.float32], alphabet: str) -> Re
     starts = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist()]
     letters: list[str] = []
     certain: list[float] = []
+    places: list[float] = []
     for start, end in zip(starts, [*starts[1:], len(path)], strict=True):
         if path[start] != BLANK:
             letters.append(alphabet[int(path[start]) - 1])
             certain.append(float(probabilities[start:end].max()))
+            places.append(STRIDE * (start + end) / 2)
     text = "".join(letters)
     if not text.strip():
         return Reading("", 0.0, 0.0)
-    return Reading(text, float(np.prod(certain)), min(certain))
+    return Reading(text, float(np.prod(certain)), min(certain), tuple(places))

@@ -57,6 +57,24 @@ def elector_key(text: str) -> str | None:
     return key(text, ELECTOR_KEY_SHAPE)
 
 
+def unglued(text: str) -> str:
+    """A line in which a CURP or a clave de elector stands apart, although it was printed close to what follows or precedes."""
+    return " ".join(_split_key(word) if len(word) > KEY_LENGTH else word for word in text.split())
+
+
+def _split_key(word: str) -> str:
+    capitals = plain(word)
+    if len(capitals) != len(word):
+        return word
+    for start in range(len(word) - KEY_LENGTH + 1):
+        end = start + KEY_LENGTH
+        for shape in (CURP_SHAPE, ELECTOR_KEY_SHAPE):
+            fixed, changed = typed(capitals[start:end], shape)
+            if changed == 0 and fits(fixed, shape):
+                return f"{word[:start]} {word[start:end]} {word[end:]}".strip()
+    return word
+
+
 def digits(text: str, count: int) -> str | None:
     """Exactly `count` digits, look-alikes put right; None for anything else."""
     joined = compact(text).translate(_TO_DIGIT)
@@ -111,8 +129,8 @@ def sex(text: str) -> str | None:
 
 
 def words(text: str) -> str | None:
-    """A name: letters and their signs only, in capitals."""
-    cleaned = " ".join(text.upper().strip(" .,-:/").split())
+    """A name in capitals: letters, and what may stand between them. Signs and digits at its ends are dust beside it."""
+    cleaned = " ".join(re.sub(r"^[^A-ZÑÁÉÍÓÚÜ]+|[^A-ZÑÁÉÍÓÚÜ.]+$", "", text.upper()).translate(_TO_LETTER).split())
     letters = sum(letter.isalpha() for letter in cleaned)
     return cleaned if letters and letters >= 0.8 * len(cleaned.replace(" ", "")) else None
 

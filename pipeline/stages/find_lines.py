@@ -6,10 +6,13 @@ import numpy as np
 
 from pipeline.networks.api import Image
 from pipeline.stages.find_mrz import MrzBand, find_mrz_band
-from pipeline.stages.find_words import HALF, MIN_HEIGHT_MM, MM, Boxes, LineBox, ink_of, merge_words, word_boxes
+from pipeline.stages.find_words import HALF, MIN_HEIGHT_MM, MM, Boxes, LineBox, ink_of, merge_words, quantile, word_boxes
 
 MAX_LINES = 60
 """More than any model prints; the widest are kept."""
+
+NARROW, NARROW_HEIGHT_MM = 1.5, 1.3
+"""A single letter (the sex) is as large as a value; smaller specks are hair, eyes and dust."""
 
 __all__ = ["LineBox", "MrzBand", "find_lines", "find_mrz_band"]
 
@@ -27,9 +30,9 @@ def find_lines(card_grey: Image) -> tuple[LineBox, ...]:
 def fit_capitals(ink: Image, words: Boxes) -> LineBox | None:
     """The line's box, its top and bottom where most letters have theirs: accents, commas and tails stand out of it."""
     x0, y0, x1, y1 = int(words[0, 0]), int(words[:, 1].min()), int(words[:, 2].max()), int(words[:, 3].max())
-    profile = (ink[y0:y1, x0:x1] > 0).sum(axis=1)
-    rows = np.flatnonzero(profile >= 0.3 * np.percentile(profile, 80))
+    profile = np.count_nonzero(ink[y0:y1, x0:x1], axis=1)
+    rows = np.flatnonzero(profile >= 0.3 * quantile(profile, 0.8))
     top, bottom = y0 + int(rows[0]), y0 + int(rows[-1]) + 1
-    if bottom - top < MIN_HEIGHT_MM * MM:
+    if bottom - top < (MIN_HEIGHT_MM if x1 - x0 > NARROW * (bottom - top) else NARROW_HEIGHT_MM) * MM:
         return None
     return LineBox(float(x0 * HALF), float(top * HALF), float(x1 * HALF), float(bottom * HALF))

@@ -12,6 +12,10 @@ from pipeline.stages.find_words import HALF, Boxes, LineBox, ink_of, merge_words
 
 LEAST_WIDTH = 0.62
 """Share of the picture's width: thirty symbols at 2.54 mm take 76 mm of a card's 85.6, less what light swallowed."""
+TORN = 0.5
+"""Share of the least width that a torn line must keep."""
+LEAST_RUN = 3.0
+"""Lengths of a line's piece that count, in heights: three symbols."""
 PITCH_PER_HEIGHT = (1.15, 2.6)
 """Distance of two lines over the height of their digits: ICAO 9303-5 sets 4.23 mm for digits of about 2.7 mm."""
 
@@ -47,10 +51,40 @@ def find_band(grey: Image, count: int, least_width: float = LEAST_WIDTH) -> MrzB
     least_width: of a line, as a share of the picture's width.
     """
     least = least_width * grey.shape[1]
-    rows = [row for words in merge_words(word_boxes(ink_of(grey))) if (row := _row(words, least)) is not None]
+    groups = join_rows([words for words in merge_words(word_boxes(ink_of(grey))) if is_run(words)])
+    rows = [row for words in groups if (row := _row(words, TORN * least)) is not None]
     rows.sort(key=lambda row: row.line.y0)
-    bands = [band for first in range(len(rows)) if (band := _band(rows, first, count)) is not None]
+    bands = [band for first in range(len(rows)) if (band := _band(rows, first, count, least)) is not None]
     return max(bands, key=lambda band: band.score, default=None)
+
+
+def is_run(words: Boxes) -> bool:
+    """Whether a group is long enough to be a piece of such a line."""
+    return int(words[:, 2].max() - words[0, 0]) >= LEAST_RUN * int((words[:, 3] - words[:, 1]).max())
+
+
+def join_rows(groups: list[Boxes]) -> list[Boxes]:
+    """Pieces of one row as one, however wide the gap: glare and fingers tear a line apart."""
+    rows: list[Boxes] = []
+    for words in sorted(groups, key=lambda words: int(words[0, 0])):
+        height, middle = _height(words), _middle(words)
+        for index, row in enumerate(rows):
+            alike = 0.7 < height / _height(row) < 1.4
+            if alike and abs(middle - _middle(row)) < 0.4 * height and words[0, 0] >= row[:, 2].max():
+                rows[index] = np.concatenate([row, words])
+                break
+        else:
+            rows.append(words)
+    return rows
+
+
+def _height(words: Boxes) -> float:
+    return float(np.median(words[:, 3] - words[:, 1]))
+
+
+def _middle(words: Boxes) -> float:
+    """Of the row's last words: a line may climb."""
+    return float(np.mean(words[-4:, 1] + words[-4:, 3])) / 2
 
 
 def _row(words: Boxes, least: float) -> SlopedLine | None:
@@ -78,8 +112,8 @@ def _straight(x: NDArray[np.float64], y: NDArray[np.float64], at: float, words: 
     return float(slope), float(offset)
 
 
-def _band(rows: list[SlopedLine], first: int, count: int) -> MrzBand | None:
-    """The band that starts at a row: each next one at the same distance, or put in where only one is missing."""
+def _band(rows: list[SlopedLine], first: int, count: int, least: float) -> MrzBand | None:
+    """The band that starts at a row: each next one at the same distance, at least half of them whole."""
     start = rows[first]
     for second in rows[first + 1:]:
         pitch = second.line.y0 - start.line.y0
@@ -88,18 +122,19 @@ def _band(rows: list[SlopedLine], first: int, count: int) -> MrzBand | None:
             break
         found = [_nearest(rows, start, step * pitch) for step in range(count)]
         present = [row for row in found if row is not None]
-        if PITCH_PER_HEIGHT[0] <= ratio <= PITCH_PER_HEIGHT[1] and len(present) == count:
+        whole = sum(row.line.x1 - row.line.x0 >= least for row in present)
+        if PITCH_PER_HEIGHT[0] <= ratio <= PITCH_PER_HEIGHT[1] and len(present) == count and 2 * whole >= count:
             return _agreed(present, pitch)
     return None
 
 
 def _nearest(rows: list[SlopedLine], start: SlopedLine, below: float) -> SlopedLine | None:
-    """The row about `below` pixels under the start, of its height and with its ends."""
+    """The row about `below` pixels under the start, of its height, that shares at least one end with it."""
     height, wide = start.line.height, start.line.x1 - start.line.x0
     for row in rows:
         line = row.line
         if (abs(line.y0 - start.line.y0 - below) < 0.35 * height and 0.7 < line.height / height < 1.4
-                and abs(line.x0 - start.line.x0) < 0.2 * wide and abs(line.x1 - start.line.x1) < 0.2 * wide):
+                and min(abs(line.x0 - start.line.x0), abs(line.x1 - start.line.x1)) < 0.06 * wide):
             return row
     return None
 
@@ -107,7 +142,9 @@ def _nearest(rows: list[SlopedLine], start: SlopedLine, below: float) -> SlopedL
 def _agreed(rows: list[SlopedLine], pitch: float) -> MrzBand:
     """Common ends, height and slope: what one line lost or gained, the others put right."""
     lines = [row.line for row in rows]
-    x0, x1 = float(np.median([line.x0 for line in lines])), float(np.median([line.x1 for line in lines]))
+    longest = max(line.x1 - line.x0 for line in lines)
+    whole = [line for line in lines if line.x1 - line.x0 > 0.95 * longest]
+    x0, x1 = float(np.median([line.x0 for line in whole])), float(np.median([line.x1 for line in whole]))
     height, slope = float(np.median([line.height for line in lines])), float(np.median([row.slope for row in rows]))
     spread = (np.ptp([line.x0 for line in lines]) + np.ptp([line.x1 for line in lines])) / (x1 - x0)
     uneven = max(abs(line.y0 - lines[0].y0 - step * pitch) for step, line in enumerate(lines)) / height

@@ -6,8 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-SLIPS = 0.25
-"""Share of a label's letters that may be misread (rounded down, so that words of three letters must be right)."""
+SLIPS = 0.2
+"""Share of a label's letters that may be misread (rounded down: words of four letters must be right)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import BoxMm, FieldReading
@@ -18,6 +19,12 @@ ROW_MM = 1.3
 """How far base lines of one row may lie apart: elements move by a few tenths between cards, and corners are not exact."""
 BESIDE_MM, BELOW_MM, ASIDE_MM = 22.0, 6.5, 9.0
 """How far a value may stand right of its label, under it, and how far to the side when under it."""
+FIRST_YEAR_MM = 4.0
+"""How far right of its label's start the first of `YYYY - YYYY` may begin; the second begins 8 mm further."""
+ROW_GAP = 3.5
+"""Gap of two pieces of one value, in heights: `YYYY - YYYY` with its dash unread."""
+TORN_GAP_MM, TORN_CONFIDENCE = 14.0, 0.5
+"""A gap in a line of a block that glare may have left; the line's reading is then a doubt."""
 BLOCK_MM, BLOCK_PITCH_MM, BLOCK_INDENT_MM = 16.0, 5.2, 6.0
 """Three-line blocks: their height, the distance of two lines, and how far a line may start beside its label."""
 COLUMN_MM = (22.0, 34.0)
@@ -41,10 +48,10 @@ class Board:
     free: list[Piece]
     readings: dict[str, list[FieldReading]] = field(default_factory=dict)
 
-    def take(self, name: str, value: str, pieces: Sequence[Piece]) -> None:
-        """Notes a reading and withdraws its pieces."""
+    def take(self, name: str, value: str, pieces: Sequence[Piece], at_most: float = 1.0) -> None:
+        """Notes a reading, no surer than `at_most`, and withdraws its pieces."""
         box = _hull(piece.box_mm for piece in pieces)
-        confidence = min(piece.confidence for piece in pieces)
+        confidence = min(at_most, *(piece.confidence for piece in pieces))
         self.readings.setdefault(name, []).append(FieldReading(value, confidence, SOURCE, box))
         for piece in pieces:
             if piece in self.free:
@@ -127,7 +134,9 @@ def _take_validity(board: Board) -> None:
         board.take("issue_year", best[0][0], best[1])
         board.take("expiry_year", best[0][1], best[1])
     elif len(best[0]) == 1 and label is not None:
-        board.take("expiry_year", best[0][0], best[1])
+        # under the label's start stands the first of two years: the second one was not read, and this is not the expiry
+        first_of_two = best[1][0].base - label.base > ROW_MM and best[1][0].x0 - label.x0 < FIRST_YEAR_MM
+        board.take("issue_year" if first_of_two else "expiry_year", best[0][0], best[1])
 
 
 def _take_labelled(board: Board) -> None:
@@ -157,9 +166,9 @@ def _take_names(board: Board) -> None:
         board.take("paternal_surname", named[0][1], [named[0][0]])
         board.take("maternal_surname", named[1][1], [named[1][0]])
         board.take("given_names", " ".join(text for _, text in named[2:]), [piece for piece, _ in named[2:]])
-    elif len(named) == 2:
-        board.take("paternal_surname", named[0][1], [named[0][0]])
-        board.take("given_names", named[1][1], [named[1][0]])
+    elif len(named) == 2:  # one surname, or a line that was not read: a doubt either way
+        board.take("paternal_surname", named[0][1], [named[0][0]], TORN_CONFIDENCE)
+        board.take("given_names", named[1][1], [named[1][0]], TORN_CONFIDENCE)
 
 
 def _take_address(board: Board) -> None:
@@ -178,7 +187,7 @@ def _block(label: Piece, free: Sequence[Piece], below: Piece | None) -> list[Pie
     """The lines under a label, one under the other, down to the next label; pieces of one row are joined."""
     bottom = min(label.base + BLOCK_MM, below.base - 0.8 if below is not None and below.base > label.base else 1e9)
     inside = [piece for piece in free if label.base + 0.5 < piece.base < bottom
-              and (abs(piece.x0 - label.x0) < BLOCK_INDENT_MM or _continues(piece, free, label))]
+              and (_starts_under(piece, label) or _continues(piece, free, label))]
     rows: list[list[Piece]] = []
     for piece in sorted(inside, key=lambda piece: piece.base):
         if rows and abs(piece.base - rows[-1][0].base) < ROW_MM:
@@ -188,15 +197,22 @@ def _block(label: Piece, free: Sequence[Piece], below: Piece | None) -> list[Pie
     return [_joined(sorted(row, key=lambda piece: piece.x0)) for row in rows]
 
 
+def _starts_under(piece: Piece, label: Piece) -> bool:
+    """Whether a piece starts where a block's line may; specks of the photograph end before the label begins."""
+    return abs(piece.x0 - label.x0) < BLOCK_INDENT_MM and piece.box_mm[2] > label.x0 + 0.5
+
+
 def _continues(piece: Piece, free: Sequence[Piece], label: Piece) -> bool:
-    """Whether a piece goes on in the row of one that starts under the label: a wide blank cut the line in two."""
-    return any(abs(other.base - piece.base) < ROW_MM and abs(other.x0 - label.x0) < BLOCK_INDENT_MM
-               and 0 < piece.x0 - other.box_mm[2] < 2 * piece.height and 0.7 < piece.height / other.height < 1.4
+    """Whether a piece goes on in the row of one that starts under the label: a wide blank, or glare, cut the line in two."""
+    return any(abs(other.base - piece.base) < ROW_MM and _starts_under(other, label)
+               and 0 < piece.x0 - other.box_mm[2] < TORN_GAP_MM and 0.75 < piece.height / other.height < 1.33
                for other in free)
 
 
 def _joined(row: Sequence[Piece]) -> Piece:
     text, confidence = " ".join(piece.text for piece in row), min(piece.confidence for piece in row)
+    if any(after.x0 - before.box_mm[2] > 2 * before.height for before, after in pairwise(row)):
+        confidence = min(confidence, TORN_CONFIDENCE)
     return Piece(text, confidence, _hull(piece.box_mm for piece in row))
 
 
@@ -219,7 +235,7 @@ def _groups(label: Piece | None, free: Sequence[Piece]) -> Iterable[list[Piece]]
                      key=lambda other: other.x0)
         close = [piece]
         for other in row[1:3]:
-            if other.x0 - close[-1].box_mm[2] < 2.5 * piece.height:
+            if other.x0 - close[-1].box_mm[2] < ROW_GAP * piece.height:
                 close.append(other)
         for count in range(len(close), 0, -1):
             yield close[:count]

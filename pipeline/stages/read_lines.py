@@ -9,6 +9,7 @@ from itertools import pairwise
 from pipeline.domain.evidence import BoxMm
 from pipeline.networks.api import Image, Networks
 from pipeline.networks.line_reader import FIELDS, crop_line, read
+from pipeline.stages.field_values import unglued
 from pipeline.stages.find_words import LineBox
 from pipeline.stages.geometry import PX_PER_MM
 from pipeline.stages.labels import Label, find_labels
@@ -59,9 +60,10 @@ def _mm(line: LineBox) -> BoxMm:
 
 def pieces_of(line: ReadLine) -> tuple[Piece, ...]:
     """Labels and values of one line, left to right. A piece's ends are where its letters would stand in an even line."""
-    words = line.text.split()
-    cuts = sorted({0, len(words)} | {edge for found in find_labels(line.text) for edge in (found.first, found.last)})
-    labels = {(found.first, found.last): found.label for found in find_labels(line.text)}
+    text = unglued(line.text)
+    words, found = text.split(), find_labels(text)
+    cuts = sorted({0, len(words)} | {edge for one in found for edge in (one.first, one.last)})
+    labels = {(one.first, one.last): one.label for one in found}
     return tuple(_piece(line, words, first, last, labels.get((first, last)))
                  for first, last in pairwise(cuts))
 

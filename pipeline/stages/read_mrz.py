@@ -19,6 +19,9 @@ from pipeline.stages.find_mrz import MrzBand, SlopedLine, find_mrz_band
 TD1_LENGTH = 30
 SYMBOL_PX = 15.0
 """Width that the reader was trained to see a symbol at, in pixels of its input."""
+MARGIN_PX = (MRZ.widths[0] - TD1_LENGTH * SYMBOL_PX) / 2
+NEARLY = 2
+"""Symbols that a line may lack or have too many and still be worth more looks."""
 SECOND_LOOKS = ((-0.12, 1.0), (0.12, 1.0), (0.0, 1.15), (0.0, 0.88))
 """Further crops where the check digits do not hold: moved by a share of the digits' height, or scaled."""
 
@@ -26,19 +29,22 @@ SECOND_LOOKS = ((-0.12, 1.0), (0.12, 1.0), (0.0, 1.15), (0.0, 0.88))
 def read_mrz(card: Image, networks: Networks, calibration: Calibration) -> MrzEvidence | None:
     """Reads the MRZ of an upright rectified back, (1080, 1712[, 3]) uint8 BGR or grey.
 
-    None where no band of three lines is found, or what was read there is no MRZ at all. The reading whose check digits
-    hold wins; where none holds, the most certain one is the answer, and says `valid` False.
+    None where no band of three lines is found, or hardly a symbol was read there. The reading whose check digits hold wins;
+    where none holds, the one with most of them, and says `valid` False. More looks are taken only at lines that are nearly
+    whole: what glare swallowed, no reader brings back.
     """
     grey = as_grey(card)
     band = find_mrz_band(grey)
     if band is None:
         return None
-    best = evidence_of(read_band(grey, band, networks, TD1_LENGTH), "mrz_reader")
-    if not best.valid:
+    readings = read_band(grey, band, networks, TD1_LENGTH)
+    best = evidence_of(readings, str(Net.MRZ_READER))
+    lengths = [len(reading.text) for reading in readings]
+    if not best.valid and all(abs(length - TD1_LENGTH) <= NEARLY for length in lengths):
         best = _second_looks(grey, band, networks, best)
-    if not best.valid:
-        best = better(best, _by_ppocr(grey, band, networks))
-    return best if best.confidence >= calibration["text.mrz_least"] or best.valid else None
+        if not best.valid:
+            best = better(best, _by_ppocr(grey, band, networks))
+    return best if best.valid or sum(lengths) >= calibration["text.mrz_symbols_least"] else None
 
 
 def as_grey(card: Image) -> Image:
@@ -63,19 +69,27 @@ def crop_mrz_line(grey: Image, row: SlopedLine, length: int, shift: float, scale
 
 
 def evidence_of(readings: Sequence[Reading], source: str) -> MrzEvidence:
-    """Three readings as evidence: corrected by field type where they are 30 long, judged by their check digits."""
-    texts = fit_length([reading.text.replace(" ", "") for reading in readings])
-    lines, corrections = correct(texts)
+    """Three readings as evidence: 30 symbols each, corrected by field type, judged by their check digits."""
+    one, two, three = (fit_length(reading) for reading in readings)
+    lines, corrections = correct((one, two, three))
     return MrzEvidence(lines, is_valid(lines), float(min(reading.confidence for reading in readings)), corrections, source)
 
 
-def fit_length(texts: Sequence[str]) -> Lines:
-    """Fillers at the end of the third line are counted by its length, not by the reader: a run of equal symbols is easily
-    one too long or too short, and carries nothing."""
-    one, two, three = texts
-    if three.endswith("<<") and len(three) != TD1_LENGTH:
-        three = three.rstrip("<").ljust(TD1_LENGTH, "<")
-    return one, two, three
+def fit_length(reading: Reading) -> str:
+    """A line of 30. Fillers at the end are counted by the length, not by the reader: a run of equal symbols is easily one too
+    long or too short, and carries nothing. Else every symbol goes to the cell that it was seen in, and a cell where nothing
+    was seen gets a filler: the check digits will not hold, and what was read stands in its place."""
+    text = reading.text
+    if len(text) == TD1_LENGTH:
+        return text
+    if text.endswith("<<") and len(text.rstrip("<")) <= TD1_LENGTH:
+        whole = text.rstrip("<").ljust(TD1_LENGTH, "<")
+        if abs(len(text) - TD1_LENGTH) <= NEARLY:
+            return whole
+    cells = ["<"] * TD1_LENGTH
+    for letter, place in zip(text, reading.places, strict=False):
+        cells[min(max(int((place - MARGIN_PX) // SYMBOL_PX), 0), TD1_LENGTH - 1)] = letter
+    return "".join(cells) if reading.places else text.ljust(TD1_LENGTH, "<")[:TD1_LENGTH]
 
 
 def is_valid(lines: Lines) -> bool:
@@ -87,19 +101,14 @@ def is_valid(lines: Lines) -> bool:
 
 
 def better(a: MrzEvidence, b: MrzEvidence | None) -> MrzEvidence:
-    """The one with more check digits right, then the more certain one."""
-    return a if b is None or _rank(a) >= _rank(b) else b
-
-
-def _rank(mrz: MrzEvidence) -> tuple[int, int, float]:
-    shaped = sum(len(line) == TD1_LENGTH for line in mrz.lines)
-    return (sum(check_results(mrz.lines)) if shaped == 3 else 0), shaped, mrz.confidence
+    """The one in which more check digits hold; the first of two that are equal."""
+    return a if b is None or sum(check_results(a.lines)) >= sum(check_results(b.lines)) else b
 
 
 def _second_looks(grey: Image, band: MrzBand, networks: Networks, best: MrzEvidence) -> MrzEvidence:
     """Crops that are moved or scaled a little, until one holds."""
     for shift, scale in SECOND_LOOKS:
-        best = better(best, evidence_of(read_band(grey, band, networks, TD1_LENGTH, shift, scale), "mrz_reader"))
+        best = better(best, evidence_of(read_band(grey, band, networks, TD1_LENGTH, shift, scale), str(Net.MRZ_READER)))
         if best.valid:
             break
     return best

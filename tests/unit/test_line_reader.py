@@ -32,7 +32,7 @@ def test_a_line_of_nothing_has_no_confidence() -> None:
     assert greedy(np.array([0, 0]), np.ones(2, np.float32), "ab").confidence == 0
 
 
-@pytest.mark.parametrize(("width", "closed"), [(1, 128), (128, 128), (129, 256), (704, 704), (5000, 704)])
+@pytest.mark.parametrize(("width", "closed"), [(1, 64), (128, 128), (129, 192), (704, 704), (5000, 704)])
 def test_buckets_are_the_narrowest_that_hold(width: int, closed: int) -> None:
     assert bucket_width(width, FIELDS) == closed
 

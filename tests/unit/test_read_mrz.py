@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import date
 
 import cv2
 import numpy as np
@@ -53,7 +54,7 @@ def back(lines: tuple[str, ...], seed: int, *, angle: float = 0.0, blur: float =
     turn = cv2.getRotationMatrix2D((CARD_WIDTH / 2, CARD_HEIGHT / 2), angle, 1.0)
     turned = cv2.warpAffine(cv2.GaussianBlur(card, (0, 0), blur), turn, (CARD_WIDTH, CARD_HEIGHT), borderMode=cv2.BORDER_REPLICATE)
     noise = np.random.default_rng(seed).normal(0, 3, turned.shape)
-    return np.clip(turned + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(turned + noise, 0, 255), dtype=np.uint8)
 
 
 @pytest.mark.parametrize(("seed", "angle", "blur"), [(1, 0.0, 0.8), (2, 0.6, 1.5), (3, -0.6, 2.5), (4, 0.3, 3.5)])

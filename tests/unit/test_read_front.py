@@ -1,0 +1,153 @@
+"""From lines to fields: labels found in slips, values by label and by shape, on the layouts that are known; and drawn fronts read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.registry import load_calibration
+from models.specimens.fonts import sans_fonts
+from pipeline.stages import field_values as values
+from pipeline.stages.labels import distance, find_labels
+from pipeline.stages.read_front import interpret, read_front
+from pipeline.stages.read_lines import ReadLine, pieces_of
+from pipeline.wiring import local_networks
+from tests.unit.drawn_text import Print, printed
+
+E_FRONT: tuple[Print, ...] = (
+    ("INSTITUTO NACIONAL ELECTORAL", 26.4, 6.2, 2.1), ("NOMBRE", 26.4, 15.0, 1.15), ("PEÑA", 26.4, 18.2, 2.0), ("SOL", 26.4, 21.2, 2.0),
+    ("MARIA FERNANDA", 26.4, 24.2, 2.0), ("FECHA DE NACIMIENTO", 66.6, 15.0, 1.15), ("27/04/1956", 69.6, 18.3, 1.75),
+    ("SEXO", 74.6, 21.6, 1.15), ("M", 80.6, 21.6, 2.0), ("DOMICILIO", 26.4, 27.4, 1.15), ("C NOGAL 12", 26.4, 30.2, 1.75),
+    ("COL CENTRO 06000", 26.4, 32.9, 1.75), ("MONTERREY, N.L.", 26.4, 35.6, 1.75), ("CLAVE DE ELECTOR", 26.4, 38.9, 1.15),
+    ("PXSLMR56042730M300", 42.6, 38.9, 1.75), ("CURP", 26.4, 42.2, 1.15), ("HEGM560427MVZRRL04", 32.4, 42.2, 1.75),
+    ("AÑO DE REGISTRO", 59.4, 42.2, 1.15), ("1994", 73.6, 42.2, 1.75), ("02", 80.0, 42.2, 1.75), ("ESTADO", 26.4, 46.2, 1.15),
+    ("19", 34.0, 46.2, 1.75), ("MUNICIPIO", 42.4, 46.2, 1.15), ("039", 52.0, 46.2, 1.75), ("SECCIÓN", 62.4, 46.2, 1.15),
+    ("1234", 71.0, 46.2, 1.75), ("LOCALIDAD", 26.4, 50.2, 1.15), ("0001", 36.2, 50.2, 1.75), ("EMISIÓN", 46.0, 50.2, 1.15),
+    ("2016", 54.2, 50.2, 1.75), ("VIGENCIA", 63.4, 50.2, 1.15), ("2026", 72.2, 50.2, 1.75),
+)
+E_VALUES = {
+    "paternal_surname": "PEÑA", "maternal_surname": "SOL", "given_names": "MARIA FERNANDA", "birth_date": "1956-04-27", "sex": "M",
+    "address": "C NOGAL 12 COL CENTRO 06000 MONTERREY, N.L.", "elector_key": "PXSLMR56042730M300", "curp": "HEGM560427MVZRRL04",
+    "registration_year": "1994", "issue_number": "02", "state": "19", "municipality": "039", "section": "1234", "locality": "0001",
+    "issue_year": "2016", "expiry_year": "2026",
+}
+"""The CURP is the one of RENAPO's own example."""
+G_FRONT: tuple[Print, ...] = (
+    ("NOMBRE", 25.4, 13.4, 1.15), ("PEÑA", 25.4, 16.7, 2.0), ("SOL", 25.4, 19.9, 2.0), ("MARIA FERNANDA", 25.4, 23.1, 2.0),
+    ("DOMICILIO", 25.4, 26.9, 1.15), ("COL CENTRO 06000", 25.4, 29.8, 1.75), ("MONTERREY, N.L.", 25.4, 32.6, 1.75),
+    ("CLAVE DE ELECTOR", 25.4, 39.2, 1.15), ("PXSLMR56042730M300", 41.6, 39.2, 1.75), ("CURP", 25.4, 42.0, 1.15),
+    ("HEGM560427MVZRRL04", 25.4, 45.0, 1.75), ("AÑO DE REGISTRO", 58.6, 42.0, 1.15), ("1994", 58.6, 45.0, 1.75), ("02", 65.2, 45.0, 1.75),
+    ("FECHA DE NACIMIENTO", 25.4, 48.2, 1.15), ("27/04/1956", 25.4, 51.2, 1.75), ("SECCIÓN", 47.0, 48.0, 1.15), ("1234", 47.0, 51.3, 2.4),
+    ("VIGENCIA", 61.4, 48.2, 1.15), ("2021", 61.4, 51.2, 1.75), ("-", 68.4, 51.2, 1.75), ("2031", 70.2, 51.2, 1.75),
+)
+G_VALUES = {
+    "paternal_surname": "PEÑA", "maternal_surname": "SOL", "given_names": "MARIA FERNANDA", "address": "COL CENTRO 06000 MONTERREY, N.L.",
+    "elector_key": "PXSLMR56042730M300", "curp": "HEGM560427MVZRRL04", "registration_year": "1994", "issue_number": "02",
+    "birth_date": "1956-04-27", "section": "1234", "issue_year": "2021", "expiry_year": "2031",
+}
+
+
+def as_lines(prints: tuple[Print, ...], shift: float = 0.0) -> tuple[ReadLine, ...]:
+    """Prints as a perfect reader would give them; every second element moved down by `shift` mm."""
+    return tuple(ReadLine(text, 0.99, (x, base - height + shift * (place % 2), x + 0.75 * height * len(text), base + shift * (place % 2)))
+                 for place, (text, x, base, height) in enumerate(prints))
+
+
+def found(lines: tuple[ReadLine, ...]) -> dict[str, str]:
+    return {name: readings[0].value for name, readings in interpret(lines, 0.0).readings.items()}
+
+
+@pytest.mark.parametrize(("prints", "expected"), [(E_FRONT, E_VALUES), (G_FRONT, G_VALUES)], ids=["E", "G"])
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_fields_of_known_layouts(prints: tuple[Print, ...], expected: dict[str, str], shift: float) -> None:
+    assert found(as_lines(prints, shift)) == expected
+
+
+@given(st.floats(-3, 3), st.floats(-3, 3))
+@settings(deadline=None)
+def test_a_front_that_lies_elsewhere_reads_the_same(dx: float, dy: float) -> None:
+    moved = tuple((text, x + dx, base + dy, height) for text, x, base, height in E_FRONT)
+    assert found(as_lines(moved)) == E_VALUES
+
+
+def test_without_its_second_year_a_range_gives_no_expiry() -> None:
+    """Else a card would expire ten years early by a spot of glare."""
+    lines = as_lines(tuple(text for text in G_FRONT if text[0] not in ("2031", "-")))
+    assert "expiry_year" not in found(lines)
+    assert found(lines)["issue_year"] == "2021"
+
+
+def test_without_labels_keys_and_date_are_taken_by_their_shape() -> None:
+    lines = as_lines(tuple(text for text in E_FRONT if text[0] in ("PXSLMR56042730M300", "HEGM560427MVZRRL04", "27/04/1956")))
+    assert found(lines) == {name: E_VALUES[name] for name in ("elector_key", "curp", "birth_date")}
+
+
+@pytest.mark.parametrize(("text", "labels"), [
+    ("NOMBRE", ["NOMBRE"]), ("N0MBRE", ["NOMBRE"]), ("AÑO DE REGISTRO 1994 02", ["AÑO DE REGISTRO"]),
+    ("ANO DE REGlSTRO", ["AÑO DE REGISTRO"]), ("ESTADO 19 MUNICIPIO 039 SECCIÓN 1234", ["ESTADO", "MUNICIPIO", "SECCIÓN"]),
+    ("Domicilio del elector/Address", ["DOMICILIO DEL ELECTOR / ADDRESS"]), ("FERNANDA", []), ("CURP", ["CURP"]), ("CUMP", []),
+    ("INSTITUTO FEDERAL ELECTORAL", ["INSTITUTO FEDERAL ELECTORAL"]), ("INSTITUTO NACIONAL ELECTORL", ["INSTITUTO NACIONAL ELECTORAL"]),
+    ("1994 02", []),
+])
+def test_labels_are_found_in_slips(text: str, labels: list[str]) -> None:
+    assert [one.label.text for one in find_labels(text)] == labels
+
+
+def test_pieces_of_a_line_keep_their_order_and_places() -> None:
+    pieces = pieces_of(ReadLine("ESTADO 19 SECCIÓN 1234", 0.9, (10.0, 5.0, 54.0, 7.0)))
+    assert [(piece.text, piece.label is not None) for piece in pieces] == [("ESTADO", True), ("19", False), ("SECCIÓN", True), ("1234", False)]
+    assert [piece.x0 for piece in pieces] == pytest.approx([10, 24, 30, 46])
+
+
+@pytest.mark.parametrize(("text", "apart"), [
+    ("HEGM560427MVZRRL04AÑO DE REGISTRO", "HEGM560427MVZRRL04 AÑO DE REGISTRO"), ("CURPHEGM560427MVZRRL04", "CURP HEGM560427MVZRRL04"),
+    ("PXSLMR56042730M300", "PXSLMR56042730M300"), ("XXXXXXXXXXXXXXXXXXXXX", "XXXXXXXXXXXXXXXXXXXXX"),
+])
+def test_keys_stand_apart(text: str, apart: str) -> None:
+    assert values.unglued(text) == apart
+
+
+words = st.text("ABCÑ01", max_size=9)
+
+
+@given(words, words)
+@settings(deadline=None)
+def test_distance_is_levenshteins(a: str, b: str) -> None:
+    rows = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        previous, rows[0] = rows[0], i
+        for j, y in enumerate(b, 1):
+            previous, rows[j] = rows[j], min(rows[j] + 1, rows[j - 1] + 1, previous + (x != y))
+    assert distance(a, b) == rows[-1]
+
+
+@pytest.mark.parametrize(("parse", "text", "value"), [
+    (values.curp, "HEGM560427MVZRRL04", "HEGM560427MVZRRL04"), (values.curp, "HEGM56O427MVZRRLO4", "HEGM560427MVZRRL04"),
+    (values.curp, "HE6M560427MVZRRL04", "HEGM560427MVZRRL04"), (values.curp, "HEGM560427MVZRRL0", None),
+    (values.curp, "PXSLMR56042730M300", None), (values.elector_key, "PXSLMR56042730M3OO", "PXSLMR56042730M300"),
+    (values.elector_key, "HEGM560427MVZRRL04", None), (values.day, "27/04/1956", "1956-04-27"), (values.day, "27/O4/1956", "1956-04-27"),
+    (values.day, "31/02/1990", None), (values.day, "1994 02", None), (values.year, "2O26", "2026"), (values.year, "1234", None),
+    (values.sex, "H", "H"), (values.sex, "HM", None), (values.words, "1 ROMERO", "ROMERO"), (values.words, "R0MERO", "ROMERO"),
+    (values.words, "06000", None), (values.words, "MA. LUZ", "MA. LUZ"),
+])
+def test_values_are_typed_and_not_bent(parse: object, text: str, value: str | None) -> None:
+    assert callable(parse)
+    assert parse(text) == value
+
+
+@pytest.mark.parametrize(("text", "years"), [("2021 - 2031", ("2021", "2031")), ("2021-2031", ("2021", "2031")), ("2026", ("2026",)),
+                                             ("20212031", ("2021", "2031")), ("CURP", ()), ("- 2031", ("2031",))])
+def test_years(text: str, years: tuple[str, ...]) -> None:
+    assert values.years(text) == years
+
+
+def test_drawn_fronts_are_read() -> None:
+    """Both layouts in two faces, a little blurred: at most one field in thirty may be missed or misread."""
+    networks, calibration = local_networks(), load_calibration()
+    wrong = []
+    for prints, expected in ((E_FRONT, E_VALUES), (G_FRONT, G_VALUES)):
+        for font in (1, 4):
+            read = read_front(printed(prints, sans_fonts()[font], 5, 1.2), networks, calibration).readings
+            wrong += [(name, font) for name, value in expected.items() if name not in read or read[name][0].value != value]
+    assert len(wrong) <= 56 / 30, wrong
