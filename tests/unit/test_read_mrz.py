@@ -37,7 +37,6 @@ def networks() -> Networks:
 def lines_of(seed: int) -> Lines:
     rng = random.Random(seed)
     digits = "".join(rng.choices("0123456789", k=22))
-    from datetime import date
     return format_td1(digits[:9], digits[9:13], digits[13:], date(1985, 3, 1 + seed), rng.choice("HM"), 2031, 1, "00412",
                       "MUÑOZ", "DE LA TORRE", "MARIA FERNANDA")
 
