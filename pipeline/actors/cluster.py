@@ -9,12 +9,14 @@ import logging
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.blobs.files import PRIVATE_DIR, read_or_make_secret
+from pipeline.errors import Misconfigured
 from pipeline.settings import Settings, export
 
 MAX_SOCKET_PATH = 107
@@ -59,11 +61,17 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def _ray_folder(data_dir: Path) -> Path:
-    """A folder for this process's Ray: under the data, where its sockets' names fit, else in the system's temporary folder."""
+    """A folder for this process's Ray: under the data, where its sockets' names fit, else under the system's temporary folder.
+
+    Raises `Misconfigured` where another user has put something in that place.
+    """
     root = data_dir / "ray"
     if len(str(root / str(os.getpid()))) + RAY_SOCKET_TAIL > MAX_SOCKET_PATH:
-        return Path(tempfile.mkdtemp(prefix="apoyo-ray-"))
+        root = Path(tempfile.gettempdir()) / f"apoyo-ray-{os.getuid()}"
     root.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+    found = root.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise Misconfigured(f"{root} is not this user's folder: remove it", code="bad_ray_folder")
     for left in root.iterdir():  # by a process that was killed
         if not Path("/proc", left.name).exists():
             shutil.rmtree(left, ignore_errors=True)
