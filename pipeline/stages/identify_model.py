@@ -108,7 +108,7 @@ def _front_witnesses(labels: frozenset[str], readings: Mapping[str, tuple[FieldR
     elif _count(labels, FIELD_LABELS) >= ENOUGH_LABELS:
         yield "no_label_localidad", (F, G, H, I, J), "not_found"
     if _any(labels, *ABROAD_LABELS):
-        yield "bilingual_or_abroad", (F, H, J), "printed"
+        yield "bilingual_or_abroad", (F, H, J), "heading"
     if _any(labels, "GENERO"):
         yield "label_genero", NEWEST, "announced"
     issued = _any(labels, "EMISION")
