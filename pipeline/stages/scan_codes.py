@@ -148,7 +148,13 @@ def scan_picture(grey: Image, symbologies: Iterable[Symbology] = MATRIX) -> list
         found = merged(found, look(grey, way, symbologies, undecoded=True))
     for code in [code for code in found if not code.decoded]:
         found = merged(found, near(grey, code.corners, (code.symbology,)))
-    return found
+    return [code for code in found if code.decoded or not any(_touch(code, other) for other in found if other.decoded)]
+
+
+def _touch(a: FoundCode, b: FoundCode) -> bool:
+    """One symbology, and their bounding boxes overlap: a part of a decoded code seen askew is no code of its own."""
+    apart = (a.corners.max(axis=0) < b.corners.min(axis=0)) | (b.corners.max(axis=0) < a.corners.min(axis=0))
+    return a.symbology is b.symbology and not bool(apart.any())
 
 
 NEAR_LOOKS = (

@@ -12,7 +12,7 @@ import pytest
 from pipeline.cli.read_codes import read_codes_command, read_one
 from pipeline.domain.evidence import Symbology
 from pipeline.stages.scan_codes import Enhance, Look, look, near, scan, scan_picture
-from tests.unit.drawn_backs import blank, blurred, code128, paste, pdf417, qr
+from tests.unit.drawn_backs import back_e, blank, blurred, code128, paste, pdf417, qr
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -55,6 +55,11 @@ def test_every_symbology_and_several_at_once():
     assert stack.payload == b"\x00\x01\x02opaque" and stack.text is None
     paste(picture, code128("123456789", 24, 6), 55, 40)
     assert "123456789" in {code.text for code in scan(picture)}
+
+
+def test_a_part_of_a_decoded_code_is_no_code_of_its_own():
+    found = scan_picture(back_e())
+    assert sorted((code.symbology, code.decoded) for code in found) == [(Symbology.PDF417, True), (Symbology.QR, True)]
 
 
 def test_control_characters_are_kept():
