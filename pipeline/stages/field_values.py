@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from pipeline.domain.identifiers import plain
+from pipeline.domain.curp import Curp
+from pipeline.domain.identifiers import Malformed, plain
 
 _TO_DIGIT = str.maketrans("OQDUILZSGBTA", "000011256874")
 _TO_LETTER = str.maketrans("0125687", "OIZSGBT")
@@ -51,6 +52,15 @@ def curp(text: str) -> str | None:
     if found[4:6] > "12":
         found = found[:16] + found[16].translate(_TO_DIGIT) + found[17]
     return found
+
+
+def is_curp(text: str) -> bool:
+    """Whether shape, date, state and check digit hold."""
+    try:
+        Curp.parse(text)
+    except Malformed:
+        return False
+    return True
 
 
 def elector_key(text: str) -> str | None:

@@ -19,7 +19,7 @@ LEAST_WIDTH = 0.22
 """Of the picture's width: a page's lines fill it, unless the page is far away."""
 TURNS = (cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
 WIDTHS = (CARD_WIDTH, round(1.6 * CARD_WIDTH), round(2.4 * CARD_WIDTH))
-ANGLES = (0, 6, -6, 12, -12)
+ANGLES = (6, -6, 12, -12)
 """Degrees; lines are followed up to about 4 degrees either way."""
 _DIGITS, _LETTERS = str.maketrans("OQDIZSGB", "00012568"), str.maketrans("012568", "OIZSGB")
 _TYPES = {
@@ -67,9 +67,10 @@ def read_any_mrz(picture: Image, networks: Networks, least: float) -> AnyMrz | N
 
 
 def _views(grey: Image) -> Iterator[Image]:
-    """The picture as wide as a rectified card, in four directions; then enlarged, for a document that is far away; then aslant."""
+    """The picture as wide as a rectified card, in four directions; then enlarged, for a document far away; then aslant."""
     turns = [grey, *(np.asarray(cv2.rotate(grey, turn), dtype=np.uint8) for turn in TURNS)]
-    for width, angle in ((width, angle) for angle in ANGLES for width in (WIDTHS if angle == 0 else WIDTHS[:1])):
+    looks = [(width, 0) for width in WIDTHS] + [(WIDTHS[0], angle) for angle in ANGLES]
+    for width, angle in looks:
         for picture in turns:
             scale = width / picture.shape[1]
             size = width, round(picture.shape[0] * scale)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import BoxMm, FieldReading
 from pipeline.networks.api import Image, Networks
+from pipeline.networks.ppocr import crop_for_ppocr, read_ppocr
 from pipeline.stages import field_values as values
 from pipeline.stages.find_lines import find_lines
+from pipeline.stages.geometry import PX_PER_MM
 from pipeline.stages.read_lines import Piece, ReadLine, pieces_of, read_lines
 from pipeline.stages.read_mrz import as_grey
 
@@ -66,7 +68,21 @@ def read_front(card: Image, networks: Networks, calibration: Calibration) -> Fro
     """Reads an upright rectified front, (1080, 1712[, 3]) uint8 BGR or grey."""
     grey = as_grey(card)
     lines = read_lines(grey, find_lines(grey), networks)
-    return interpret(lines, calibration["text.line_least"])
+    text = interpret(lines, calibration["text.line_least"])
+    curp = _curp_again(grey, text.readings.get("curp", ()), networks)
+    return text if curp is None else replace(text, readings={**text.readings, "curp": (curp,)})
+
+
+def _curp_again(grey: Image, found: Sequence[FieldReading], networks: Networks) -> FieldReading | None:
+    """The general recogniser's reading of a CURP whose check digit does not hold, where its own does; None otherwise."""
+    if not found or found[0].box_mm is None or values.is_curp(found[0].value):
+        return None
+    x0, y0, x1, y1 = (edge * PX_PER_MM for edge in found[0].box_mm)
+    other, = read_ppocr([crop_for_ppocr(grey, (x0, y0, x1, y1))], networks)
+    value = values.curp(other.text)
+    if value is None or not values.is_curp(value):
+        return None
+    return replace(found[0], value=value, confidence=other.confidence)
 
 
 def interpret(lines: Sequence[ReadLine], least: float) -> FrontText:

@@ -13,7 +13,7 @@ from pipeline.domain.identifiers import Malformed
 from pipeline.domain.mrz import Lines, Td1, check_results, correct
 from pipeline.networks.api import Image, Net, Networks
 from pipeline.networks.line_reader import MRZ, Reading, cut, read
-from pipeline.networks.ppocr import read_ppocr
+from pipeline.networks.ppocr import crop_for_ppocr, read_ppocr
 from pipeline.stages.find_mrz import MrzBand, SlopedLine, find_mrz_band
 
 TD1_LENGTH = 30
@@ -116,16 +116,7 @@ def _second_looks(grey: Image, band: MrzBand, networks: Networks, best: MrzEvide
 
 def _by_ppocr(grey: Image, band: MrzBand, networks: Networks) -> MrzEvidence | None:
     """The general recogniser's reading of the same lines; None where it does not read three."""
-    crops = []
-    for row in band.lines:
-        line, margin = row.line, 0.4 * row.line.height
-        width = round((line.x1 - line.x0 + 2 * margin) / line.height * PPOCR_INK)
-        crops.append(cut(grey, (line.x0 - margin, (line.y0 + line.y1) / 2, line.x1 + margin), 48, width,
-                         PPOCR_INK / line.height, row.slope))
+    crops = [crop_for_ppocr(grey, row.line.box, row.slope) for row in band.lines]
     readings = [Reading(reading.text.upper().replace(" ", "").replace("«", "<<"), reading.confidence, reading.weakest)
                 for reading in read_ppocr(crops, networks)]
     return evidence_of(readings, str(Net.PPOCR_READER)) if all(reading.text for reading in readings) else None
-
-
-PPOCR_INK = 30.0
-"""Height of the digits in the 48 pixels of the general recogniser's input."""
