@@ -36,6 +36,10 @@ MOST_BLUR = 30.0
 """Pixels; nothing wider can be told from no edge at all."""
 LEAST_GRADIENT = 8.0
 """Of Sobel's sum, about one grey level a pixel: below is noise and tint."""
+NOISE_FACTOR = 2.0
+"""An edge is steeper than this many times the 95th percentile of the calmest tile, where there is little but noise."""
+MOST_NOISE = 32.0
+"""Four grey levels a pixel: no sensor's noise is as steep at the coarse scale; a calmest tile that is has print on it."""
 LEAST_EDGES = 60
 BURNT = 250
 """All three channels at or above: nothing printed can be told there."""
@@ -55,31 +59,34 @@ def measure_quality(card: Image, px_per_mm: float) -> SideQuality:
 
 def sharpness(card: Image) -> float:
     """1 is crisp, 0 is mush: 1 / (1 + (blur / CRISP_MM)^2), blur being the edge spread of the most blurred direction."""
-    blur = edge_blur(_busiest(np.asarray(cv2.cvtColor(card, cv2.COLOR_BGR2GRAY), dtype=np.uint8)))
+    tiles = _by_activity(np.asarray(cv2.cvtColor(card, cv2.COLOR_BGR2GRAY), dtype=np.uint8))
+    calm_x, calm_y, _, _ = _gradients(tiles[-1])
+    noise = float(np.quantile(cv2.magnitude(calm_x, calm_y), 0.95))
+    blur = edge_blur(tiles[:BUSIEST], min(max(LEAST_GRADIENT, NOISE_FACTOR * noise), MOST_NOISE))
     return 1.0 / (1.0 + (blur / PX_PER_MM / CRISP_MM) ** 2) if blur is not None else 0.0
 
 
-def _busiest(grey: Grey) -> list[Grey]:
-    """The tiles with the most contrast between neighbours a few pixels apart."""
+def _by_activity(grey: Grey) -> list[Grey]:
+    """The tiles, those with the most contrast between neighbours a few pixels apart first."""
     columns, rows = TILES
     height, width = grey.shape[0] // rows, grey.shape[1] // columns
     tiles = [grey[y * height:(y + 1) * height, x * width:(x + 1) * width] for y in range(rows) for x in range(columns)]
     coarse = [tile[::3, ::3].astype(np.int16) for tile in tiles]
     busy = [float(np.abs(np.diff(c, axis=0)).mean() + np.abs(np.diff(c, axis=1)).mean()) for c in coarse]
-    return [tiles[i] for i in np.argsort(busy)[::-1][:BUSIEST]]
+    return [tiles[i] for i in np.argsort(busy)[::-1]]
 
 
-def edge_blur(pictures: list[Grey]) -> float | None:
+def edge_blur(pictures: list[Grey], least: float = LEAST_GRADIENT) -> float | None:
     """Spread (sigma, pixels) of the edges in (H, W) pictures, in their most blurred direction; None where there are no edges.
 
-    Only the crest of an edge counts: beside it the ratio of the two scales says more about the distance than about the blur.
+    least: coarse gradient (Sobel's sum) at or below which there is no edge.  Only the crest of an edge counts: beside it the ratio of the two scales says more about the distance than about the blur.
     """
     gradients = [_gradients(picture) for picture in pictures]
-    crests = [_crest(cx, cy) for cx, cy, _, _ in gradients]
+    crests = [_crest(cx, cy, least) for cx, cy, _, _ in gradients]
     pairs = list(zip(gradients, crests, strict=True))
     cx, cy, fx, fy = (np.concatenate([planes[k][crest] for planes, crest in pairs]) for k in range(4))
     strength = np.hypot(cx, cy)
-    ratios = np.abs(fx * cx + fy * cy) / np.maximum(strength, 1e-6) ** 2
+    ratios = (fx * cx + fy * cy) / np.maximum(strength, 1e-6) ** 2
     direction = ((np.arctan2(cy, cx) % np.pi) / np.pi * 4 + 0.5).astype(int) % 4
     blurs = [_spread(ratios[direction == d], strength[direction == d]) for d in range(4)]
     worst = max((blur for blur in blurs if blur is not None), default=None)
@@ -111,15 +118,15 @@ def _spread(ratios: Floats, strength: Floats) -> float | None:
     return float(np.sqrt(min(max(spread, 0.0), MOST_BLUR**2)))
 
 
-def _crest(cx: Floats, cy: Floats) -> NDArray[np.bool_]:
-    """Where the gradient is above noise and no less than before and behind it, along x or y, whichever it points more to."""
+def _crest(cx: Floats, cy: Floats, least: float) -> NDArray[np.bool_]:
+    """Where the gradient is above `least` and no less than before and behind it, along x or y, whichever it points more to."""
     strength = cv2.magnitude(cx, cy)
     across, down = np.zeros(strength.shape, bool), np.zeros(strength.shape, bool)
     middle = strength[:, 1:-1]
     across[:, 1:-1] = (middle >= strength[:, :-2]) & (middle >= strength[:, 2:])
     middle = strength[1:-1]
     down[1:-1] = (middle >= strength[:-2]) & (middle >= strength[2:])
-    return np.where(np.abs(cx) >= np.abs(cy), across, down) & (strength > LEAST_GRADIENT)
+    return np.where(np.abs(cx) >= np.abs(cy), across, down) & (strength > least)
 
 
 def _gradients(grey: Grey) -> tuple[Floats, Floats, Floats, Floats]:
