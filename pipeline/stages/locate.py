@@ -22,6 +22,10 @@ from pipeline.stages.refine import WEAK, Floats, Refined, refine
 
 WORK_SIDE = 1600
 """The picture that edges are refined in is smaller: finer wins nothing at the views' usual blur, and costs four times."""
+DARK, BRIGHT, MOST_GAIN = 100.0, 200.0, 12.0
+"""A picture whose whitest hundredth is darker than the first is brightened towards the second: edge steps and the network's
+own scale are in grey levels. `quality` says that it is dark; finding the card is what lets it say so of the right thing."""
+DARK_SIGMA = 1.5
 COARSE_SIDE = 400
 REACH_SHARE = 0.022
 """How far a candidate's side may be off, as a share of the picture's long side: a map cell is 1/64 of it."""
@@ -96,14 +100,18 @@ def long_side_first(quad: Quad) -> Quad:
 
 
 def _working_picture(view: Image) -> tuple[Image, float]:
-    """The view halved to a long side below `WORK_SIDE`, or lightly smoothed where it is that small, and view pixels per pixel
-    of it. Halving averages, and OpenCV does it ten times faster than any other reduction."""
+    """The view halved to a long side below `WORK_SIDE`, or lightly smoothed where it is that small, brightened where it is
+    dark; and view pixels per pixel of it. Halving averages, and OpenCV does it ten times faster than any other reduction."""
     step = 1
     picture = view
     while max(picture.shape[:2]) >= WORK_SIDE:
         picture, step = halved(picture), step * 2
     if step == 1:
         picture = np.asarray(cv2.GaussianBlur(view, (3, 3), 0), dtype=np.uint8)
+    white = float(np.quantile(picture[::8, ::8].max(axis=2), 0.99))
+    if white < DARK:
+        smooth = cv2.GaussianBlur(picture, (0, 0), DARK_SIGMA)  # the noise of the dark grows with it
+        picture = np.asarray(cv2.convertScaleAbs(smooth, alpha=min(BRIGHT / max(white, 1.0), MOST_GAIN)), dtype=np.uint8)
     return picture, float(step)
 
 

@@ -79,7 +79,8 @@ def _by_activity(grey: Grey) -> list[Grey]:
 def edge_blur(pictures: list[Grey], least: float = LEAST_GRADIENT) -> float | None:
     """Spread (sigma, pixels) of the edges in (H, W) pictures, in their most blurred direction; None where there are no edges.
 
-    least: coarse gradient (Sobel's sum) at or below which there is no edge.  Only the crest of an edge counts: beside it the ratio of the two scales says more about the distance than about the blur.
+    least: coarse gradient (Sobel's sum) at or below which there is no edge.
+    Only the crest of an edge counts: beside it the ratio of the two scales says more about the distance than about the blur.
     """
     gradients = [_gradients(picture) for picture in pictures]
     crests = [_crest(cx, cy, least) for cx, cy, _, _ in gradients]
