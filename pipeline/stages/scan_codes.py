@@ -216,9 +216,9 @@ def _found_code(code: zxingcpp.Barcode) -> FoundCode | None:
     position = code.position
     points = (position.top_left, position.top_right, position.bottom_right, position.bottom_left)
     corners = np.array([(point.x, point.y) for point in points], dtype=np.float64)
-    empty = float(np.ptp(corners, axis=0).max()) < 1
-    if symbology is None or (empty and not code.valid):
-        return None  # an error without a place tells nothing
+    half_seen = bool((corners == 0).all(axis=1).any())
+    if symbology is None or (half_seen and not code.valid):
+        return None  # an error without a whole place tells nothing: the reader leaves corners that it lacks at 0, 0
     if not code.valid:
         return FoundCode(symbology, False, corners, None, b"", _modules(code))
     return FoundCode(symbology, True, corners, _text(code), bytes(code.bytes), _modules(code))
