@@ -129,8 +129,8 @@ def _climb(grey: Image, codes: tuple[CardCode, ...]) -> tuple[CardCode, ...]:
         tries += 1
         kinds = sorted({_SYMBOLOGY[role] for role in missing})
         codes = _added(codes, look(grey, way, kinds, undecoded=True), tries)
-    if not codes:
-        return codes  # nothing shows anywhere: no place is worth a nearer look
+    if all(code.symbology is Symbology.CODE128 for code in codes):
+        return codes  # nothing, or what models A to C have too: no place is worth a nearer look
     flipped = any(code.upside_down for code in codes)
     for role in sorted(missing_roles(codes)):
         for box in _boxes(role, codes, flipped):
