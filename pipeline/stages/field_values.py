@@ -145,6 +145,19 @@ def words(text: str) -> str | None:
     return cleaned if letters and letters >= 0.8 * len(cleaned.replace(" ", "")) else None
 
 
+def address_line(text: str) -> str:
+    """A line of an address in capitals; an O among the digits of a number is a zero, a letter of its own stays."""
+    return " ".join(word.translate(_ROUND) if _is_number(word) else word for word in text.upper().split())
+
+
+_ROUND = str.maketrans("OQ", "00")
+
+
+def _is_number(word: str) -> bool:
+    figures = sum(letter.isdigit() for letter in word)
+    return figures > 0 and all(letter in "0123456789OQ-/.,()#" for letter in word) and 2 * figures >= len(word)
+
+
 PARSERS: Mapping[str, Callable[[str], str | None]] = {
     "curp": curp, "elector_key": elector_key, "birth_date": day, "sex": sex, "issue_year": year,
     "state": lambda text: digits(text, 2), "municipality": lambda text: digits(text, 3),

@@ -196,7 +196,7 @@ def _take_address(board: Board) -> None:
     below = min((piece for piece in keys if piece.base > label.base), key=lambda piece: piece.base, default=None)
     block = _block(label, board.free, below)[:3]
     if block:
-        board.take("address", " ".join(piece.text.upper() for piece in block), block)
+        board.take("address", " ".join(values.address_line(piece.text) for piece in block), block)
 
 
 def _block(label: Piece, free: Sequence[Piece], below: Piece | None) -> list[Piece]:

@@ -136,6 +136,14 @@ def test_values_are_typed_and_not_bent(parse: object, text: str, value: str | No
     assert parse(text) == value
 
 
+@pytest.mark.parametrize(("text", "line"), [
+    ("C FRESNO 70O", "C FRESNO 700"), ("Col Centro 0600O", "COL CENTRO 06000"), ("MZ 4 LT O", "MZ 4 LT O"), ("Q. ROO", "Q. ROO"),
+    ("12-A INT O3", "12-A INT 03"), ("OOO", "OOO"),
+])
+def test_zeros_in_an_addresss_numbers(text: str, line: str) -> None:
+    assert values.address_line(text) == line
+
+
 @pytest.mark.parametrize(("text", "years"), [("2021 - 2031", ("2021", "2031")), ("2021-2031", ("2021", "2031")), ("2026", ("2026",)),
                                              ("20212031", ("2021", "2031")), ("CURP", ()), ("- 2031", ("2031",))])
 def test_years(text: str, years: tuple[str, ...]) -> None:
