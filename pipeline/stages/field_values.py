@@ -127,9 +127,9 @@ def years(text: str) -> tuple[str, ...]:
 
 def registration(text: str) -> tuple[str, str] | None:
     """`YYYY NN`: year of registration and issue number."""
-    joined = compact(text)
-    first, second = (year(joined[:4]), digits(joined[4:], 2)) if len(joined) == 6 else (None, None)
-    return (first, second) if first is not None and second is not None else None
+    both = digits(text, 6)
+    first = year(both[:4]) if both is not None else None
+    return (first, both[4:]) if first is not None and both is not None else None
 
 
 def sex(text: str) -> str | None:

@@ -10,6 +10,10 @@ SLIPS = 0.2
 """Share of a label's letters that may be misread (rounded down: words of four letters must be right)."""
 
 
+TORN_LETTERS, TORN_SHARE = 6, 0.6
+"""What must be left of a label whose start or end glare took."""
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """`text`: canonical, as the plainest model prints it. `field`: what its value is, None for headings and notes."""
@@ -90,6 +94,10 @@ def match(joined: str) -> Label | None:
         return exact
     if sum(letter.isdigit() for letter in joined) > SLIPS * len(joined):
         return None
+    torn = [spelling for spelling in _spellings() if len(joined) >= max(TORN_LETTERS, TORN_SHARE * len(spelling))
+            and (spelling.startswith(joined) or spelling.endswith(joined))]
+    if torn:
+        return _spellings()[min(torn, key=len)]
     near = [(distance(joined, spelling), spelling) for spelling in _spellings()
             if abs(len(spelling) - len(joined)) <= int(SLIPS * len(spelling))]
     best = min(near, default=None)

@@ -59,6 +59,13 @@ class Board:
             if piece in self.free:
                 self.free.remove(piece)
 
+    def followers(self, label: Piece) -> list[Piece]:
+        """Pieces that stand where a label's value may stand, nearest first; none beyond another label in its row."""
+        row = [other.x0 for other in self.labels if other.x0 > label.x0 and abs(other.base - label.base) < ROW_MM]
+        end = min(row, default=float("inf"))
+        near = [piece for piece in self.free if piece.x0 < end and _distance(label, piece) < float("inf")]
+        return sorted(near, key=lambda piece: _distance(label, piece))
+
     def label(self, name: str) -> Piece | None:
         """The first label of a field."""
         return next((piece for piece in self.labels if piece.label is not None and piece.label.field == name), None)
@@ -111,7 +118,7 @@ def _take_keys(board: Board) -> None:
     for name in ("curp", "elector_key"):  # not of the right shape: kept as read beside its label, so that the doubt is seen
         label = board.label(name)
         if label is not None and name not in board.readings:
-            near = [piece for piece in _followers(label, board.free) if 16 <= len(values.compact(piece.text)) <= 20]
+            near = [piece for piece in board.followers(label) if 16 <= len(values.compact(piece.text)) <= 20]
             if near:
                 board.take(name, values.compact(near[0].text), near[:1])
 
@@ -124,13 +131,13 @@ def _take_dates_and_years(board: Board) -> None:
             board.take("birth_date", iso, [piece])
     _take_validity(board)
     label = board.label("registration")
-    for group in _groups(label, board.free):
+    for group in _groups(label, board):
         found = values.registration("".join(piece.text for piece in group))
         if found is not None:
             board.take("registration_year", found[0], group)
             board.take("issue_number", found[1], group)
             return
-    for piece in _followers(label, board.free) if label is not None else ():
+    for piece in board.followers(label) if label is not None else ():
         alone = values.year(piece.text)
         if alone is not None:
             board.take("registration_year", alone, [piece])
@@ -140,7 +147,7 @@ def _take_dates_and_years(board: Board) -> None:
 def _take_validity(board: Board) -> None:
     """One year, or the first and the last of a card's life."""
     label = board.label("expiry")
-    groups = [*_groups(label, board.free)] if label is not None else [[piece] for piece in board.free if "-" in piece.text]
+    groups = [*_groups(label, board)] if label is not None else [[piece] for piece in board.free if "-" in piece.text]
     best: tuple[tuple[str, ...], list[Piece]] = ((), [])
     for group in groups:
         found = values.years(" ".join(piece.text for piece in group))
@@ -161,7 +168,7 @@ def _take_labelled(board: Board) -> None:
     for label in board.labels:
         name = label.label.field if label.label is not None else None
         if name is not None and name in values.PARSERS and name not in board.readings:
-            pairs += [(_distance(label, piece), name, value, piece) for piece in _followers(label, board.free)
+            pairs += [(_distance(label, piece), name, value, piece) for piece in board.followers(label)
                       if (value := values.PARSERS[name](piece.text)) is not None]
     for _, name, value, piece in sorted(pairs, key=lambda pair: pair[0]):
         if name not in board.readings and piece in board.free:
@@ -238,16 +245,10 @@ def _column(free: Sequence[Piece], top: float, bottom: float) -> list[Piece]:
     return sorted(inside, key=lambda piece: piece.base)
 
 
-def _followers(label: Piece, free: Sequence[Piece]) -> list[Piece]:
-    """Pieces that stand where a label's value may stand, nearest first."""
-    near = [piece for piece in free if _distance(label, piece) < float("inf")]
-    return sorted(near, key=lambda piece: _distance(label, piece))
-
-
-def _groups(label: Piece | None, free: Sequence[Piece]) -> Iterable[list[Piece]]:
+def _groups(label: Piece | None, board: Board) -> Iterable[list[Piece]]:
     """Pieces that may hold a label's value: each follower alone, and with what stands next to it in its row."""
-    for piece in _followers(label, free) if label is not None else ():
-        row = sorted((other for other in free if abs(other.base - piece.base) < ROW_MM and other.x0 >= piece.x0),
+    for piece in board.followers(label) if label is not None else ():
+        row = sorted((other for other in board.free if abs(other.base - piece.base) < ROW_MM and other.x0 >= piece.x0),
                      key=lambda other: other.x0)
         close = [piece]
         for other in row[1:3]:

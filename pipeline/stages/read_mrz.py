@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -20,6 +21,9 @@ TD1_LENGTH = 30
 SYMBOL_PX = 15.0
 """Width that the reader was trained to see a symbol at, in pixels of its input."""
 MARGIN_PX = (MRZ.widths[0] - TD1_LENGTH * SYMBOL_PX) / 2
+HOLE_PX = 1.7 * SYMBOL_PX
+"""Distance of two symbols that leaves room for another one; the reader's columns are exact to about 4 px."""
+HOLE_CONFIDENCE = 0.5
 NEARLY = 2
 """Symbols that a line may lack or have too many and still be worth more looks."""
 SECOND_LOOKS = ((-0.12, 1.0), (0.12, 1.0), (0.0, 1.15), (0.0, 0.88))
@@ -72,7 +76,17 @@ def evidence_of(readings: Sequence[Reading], source: str) -> MrzEvidence:
     """Three readings as evidence: 30 symbols each, corrected by field type, judged by their check digits."""
     one, two, three = (fit_length(reading) for reading in readings)
     lines, corrections = correct((one, two, three))
-    return MrzEvidence(lines, is_valid(lines), float(min(reading.confidence for reading in readings)), corrections, source)
+    confidence = float(min(reading.confidence for reading in readings))
+    if any(has_hole(reading) for reading in readings):
+        confidence = min(confidence, HOLE_CONFIDENCE)
+    return MrzEvidence(lines, is_valid(lines), confidence, corrections, source)
+
+
+def has_hole(reading: Reading) -> bool:
+    """Whether a cell before the last letter shows no symbol: glare took it, and no check digit guards the names."""
+    letters = len(reading.text.rstrip("<"))
+    places = [MARGIN_PX - SYMBOL_PX / 2, *reading.places[:letters]]
+    return any(after - before > HOLE_PX for before, after in pairwise(places))
 
 
 def fit_length(reading: Reading) -> str:

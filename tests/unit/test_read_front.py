@@ -78,6 +78,13 @@ def test_without_its_second_year_a_range_gives_no_expiry() -> None:
     assert found(lines)["issue_year"] == "2021"
 
 
+def test_a_value_beyond_another_label_is_not_taken() -> None:
+    """LOCALIDAD's digits are unreadable: EMISIÓN's year, four digits too, is not the locality."""
+    lines = as_lines(tuple(text for text in E_FRONT if text[0] != "0001"))
+    assert "locality" not in found(lines)
+    assert found(lines)["issue_year"] == "2016"
+
+
 def test_without_labels_keys_and_date_are_taken_by_their_shape() -> None:
     lines = as_lines(tuple(text for text in E_FRONT if text[0] in ("PXSLMR56042730M300", "HEGM560427MVZRRL04", "27/04/1956")))
     assert found(lines) == {name: E_VALUES[name] for name in ("elector_key", "curp", "birth_date")}
@@ -88,7 +95,7 @@ def test_without_labels_keys_and_date_are_taken_by_their_shape() -> None:
     ("ANO DE REGlSTRO", ["AÑO DE REGISTRO"]), ("ESTADO 19 MUNICIPIO 039 SECCIÓN 1234", ["ESTADO", "MUNICIPIO", "SECCIÓN"]),
     ("Domicilio del elector/Address", ["DOMICILIO DEL ELECTOR / ADDRESS"]), ("FERNANDA", []), ("CURP", ["CURP"]), ("CUMP", []),
     ("INSTITUTO FEDERAL ELECTORAL", ["INSTITUTO FEDERAL ELECTORAL"]), ("INSTITUTO NACIONAL ELECTORL", ["INSTITUTO NACIONAL ELECTORAL"]),
-    ("1994 02", []),
+    ("1994 02", []), ("DOMICIL", ["DOMICILIO"]), ("MICILIO", ["DOMICILIO"]), ("LECTOR", []),
 ])
 def test_labels_are_found_in_slips(text: str, labels: list[str]) -> None:
     assert [one.label.text for one in find_labels(text)] == labels
