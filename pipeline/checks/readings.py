@@ -150,6 +150,8 @@ def curp(evidence: Evidence, context: Context) -> Check:
     try:
         parsed = Curp.parse(found.value)
     except Malformed as error:
+        if found.confidence >= context.calibration["checks.curp_confident"]:
+            return failed(name, "curp.inconsistent", Subject.FRONT, str(error), found.confidence, threshold)
         return uncertain(name, "curp.unreadable", Subject.FRONT, str(error), found.confidence, threshold)
     born = FieldReading(parsed.birth.isoformat(), found.confidence, "front")
     sex = FieldReading(parsed.sex, found.confidence, "front")

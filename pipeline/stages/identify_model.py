@@ -23,7 +23,7 @@ PRIOR: Mapping[CardModel, float] = {A: 0.01, B: 0.01, C: 0.03, D: 0.03, E: 0.25,
 """Rough shares of cards in hand at the end of 2026 (G since 2019, E of 2016-2019 still valid). They only break ties between
 models that no witness tells apart; I and J enter only where something speaks for them, with their share among such cards."""
 HOME_SHARE = 0.2
-"""G's share of G and H where the address ends abroad."""
+"""The domestic model's share of each pair (E F, G H, I J) where the address ends abroad."""
 
 _COUNTRY = re.compile(r"\b(E\.?U\.?A\.?|U\.?S\.?A\.?|ESTADOS UNIDOS|CANADA|ESPANA|ALEMANIA|FRANCIA|REINO UNIDO)$")
 FIELD_LABELS = ("NOMBRE", "DOMICILIO", "CLAVE DE ELECTOR", "CURP", "VIGENCIA", "SECCION", "FECHA DE NACIMIENTO")
@@ -79,8 +79,9 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
     likelihood = {model: math.prod(w.weight if model in w.says else 1 - w.weight for w in witnesses) for model in models}
     prior = dict(PRIOR)
     if abroad:
-        both = PRIOR[G] + PRIOR[H]
-        prior |= {G: HOME_SHARE * both, H: (1 - HOME_SHARE) * both}
+        for home, away in ((E, F), (G, H), (I, J)):
+            both = PRIOR[home] + PRIOR[away]
+            prior |= {home: HOME_SHARE * both, away: (1 - HOME_SHARE) * both}
     posterior = {model: likelihood[model] * prior[model] for model in models}
     total = sum(posterior.values())
     winner = max(models, key=lambda model: posterior[model])

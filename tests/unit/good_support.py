@@ -42,7 +42,7 @@ FRONT = {"paternal_surname": "GOMEZ", "maternal_surname": "VELAZQUEZ", "given_na
          "elector_key": "GMVLMR80070509M100", "birth_date": "1980-07-05", "sex": "M", "section": "0747", "issue_year": "2018",
          "expiry_year": "2028", "issue_number": "02"}
 QR_TEXT = "http://qr.ine.mx/074711637584202183657717/20190102/P/000001"
-LIMITS = {"checks.reading_confident": 0.9, "checks.mrz_confident": 0.97, "checks.model_confident": 0.75, "checks.name_slips": 1,
+LIMITS = {"checks.reading_confident": 0.9, "checks.mrz_confident": 0.97, "checks.curp_confident": 0.95, "checks.model_confident": 0.75, "checks.name_slips": 1,
           "checks.name_other_share": 0.4, "quality.sharpness_min": 0.3, "quality.glare_max": 0.1, "quality.brightness_min": 0.15,
           "quality.px_per_mm_min": 8, "face.match": 0.36, "face.no_match": 0.25, "face.min_eyes_px": 18, "face.ghost_match": 0.3,
           "face.ghost_no_match": 0.1, "presentation.photocopy_max": 0.5, "presentation.screen_max": 0.5}

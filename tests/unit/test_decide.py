@@ -119,6 +119,8 @@ TABLE: list[tuple[str, Change, Outcome, set[str]]] = [
      {"mrz.front_differs", "curp.inconsistent", "elector_key.inconsistent"}),
     ("one birth digit misread", front(0.7, birth_date="1980-07-06"), REVIEW, {"mrz.front_unconfirmed"}),
     ("other CURP", front(curp="GOVM800706MDFMLR07"), REVIEW, {"curp.inconsistent"}),
+    ("a digit of the CURP edited", front(curp="GOVM800705MDFMLR08"), REVIEW, {"curp.inconsistent"}),
+    ("a digit of the CURP misread", front(0.91, curp="GOVM800705MDFMLR08"), ACCEPTED, set()),
     ("a letter of a name misread", front(given_names="MARGAR1TA"), ACCEPTED, set()),
     ("no names on the front", front(paternal_surname=None, given_names=None), ACCEPTED, set()),
     ("sex left out, as on a G", front(sex=None), ACCEPTED, set()),
