@@ -15,6 +15,8 @@ from pipeline.stages.geometry import CARD_WIDTH
 from pipeline.stages.read_mrz import read_band
 
 FORMATS = (("TD1", 3, 30), ("TD2", 2, 36), ("TD3", 2, 44))
+KINDS = "ACIPV"
+"""First letters of machine-readable documents: identity cards A, C, I; passports P; visas V (ICAO 9303)."""
 LEAST_WIDTH = 0.22
 """Of the picture's width: a page's lines fill it, unless the page is far away."""
 TURNS = (cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
@@ -111,8 +113,14 @@ def _typed(text: str, types: str) -> str:
 
 
 def is_valid(name: str, lines: tuple[str, ...]) -> bool:
-    """Whether all check digits of a format hold. An empty optional field may have a filler for its digit (9303-4)."""
-    if any(letter not in ALPHABET for line in lines for letter in line):
+    """Whether all check digits of a format hold. An empty optional field may have a filler for its digit (9303-4).
+
+    Lines of fillers alone would hold too: the document's kind and number must be there.
+    """
+    if any(letter not in ALPHABET for line in lines for letter in line) or lines[0][0] not in KINDS:
+        return False
+    row, first, last = _CHECKS[name][0][0]
+    if not lines[row][first:last].strip("<"):
         return False
     for parts, (line, place) in zip(_CHECKS[name], _PLACES[name], strict=True):
         covered = "".join(lines[row][first:last] for row, first, last in parts)

@@ -76,6 +76,16 @@ def test_a_wrong_check_digit_is_read_as_printed(networks: Networks) -> None:
     assert not mrz.valid
 
 
+def test_names_under_glare_are_a_doubt(networks: Networks) -> None:
+    """No check digit guards the third line: letters that were swallowed lower the confidence."""
+    picture = back(lines_of(6), 6)
+    picture[940:1020, 92 + 52 * 8:92 + 52 * 11] = 255
+    mrz = read_mrz(picture, networks, load_calibration())
+    assert mrz is not None
+    assert mrz.lines[2] != lines_of(6)[2]
+    assert mrz.confidence <= 0.5
+
+
 def test_the_band_tells_which_way_is_up() -> None:
     picture = back(lines_of(6), 6)
     band = find_mrz_band(picture)
@@ -96,6 +106,12 @@ def test_formats_of_other_states(name: str, lines: tuple[str, ...], networks: Ne
     found = read_any_mrz(back(lines, 8), networks, 0.0)
     assert found is not None
     assert (found.format, found.lines, found.valid) == (name, lines, True)
+
+
+@pytest.mark.parametrize(("name", "count", "length"), [("TD1", 3, 30), ("TD2", 2, 36), ("TD3", 2, 44)])
+def test_fillers_alone_are_no_document(name: str, count: int, length: int) -> None:
+    assert not is_valid(name, ("<" * length,) * count)
+    assert not is_valid(name, ("P" + "<" * (length - 1), *["<" * length] * (count - 1)))
 
 
 @pytest.mark.parametrize(("name", "lines", "line", "place"), [

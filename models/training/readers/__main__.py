@@ -13,24 +13,31 @@ from pipeline.networks.line_reader import FIELDS, MRZ
 
 FIELD_WIDTHS = (128, 256, 384, 512, 704)
 """Fewer than the reader's own: a batch is full sooner, and padding is seen in training."""
+KEPT = Path(__file__).resolve().parents[3] / ".cache" / "readers"
+"""Torch weights of the last runs."""
+MINUTES = {"mrz": 6.0, "fields": 15.0}
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("reader", choices=("mrz", "fields"))
-    parser.add_argument("--minutes", type=float, default=8.0, help="of processor time")
+    parser.add_argument("--minutes", type=float, help="of processor time; default: 6 for mrz, 15 for fields")
     parser.add_argument("--seed", type=int, default=4)
-    parser.add_argument("--checkpoint", type=Path, help="where the torch weights are kept; default: beside --out")
-    parser.add_argument("--start", type=Path, help="torch weights to start from (the other reader's)")
+    parser.add_argument("--checkpoint", type=Path, help="where the torch weights are kept; default: .cache/readers")
+    parser.add_argument("--start", type=Path, help="torch weights to start from; fields: those of the last mrz run, if any")
     parser.add_argument("--peak", type=float, default=3.5e-3, help="highest learning rate; less to go on from --start")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     shape, sample = (MRZ, mrz_sample) if args.reader == "mrz" else (FIELDS, field_sample)
     widths = MRZ.widths[:1] if args.reader == "mrz" else FIELD_WIDTHS
-    recipe = Recipe(shape, sample, widths, args.minutes, args.seed, CHANNELS, peak=args.peak, start=args.start)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    start = args.start
+    if start is None and args.reader == "fields" and (KEPT / "mrz.pt").is_file():
+        start = KEPT / "mrz.pt"  # strokes are strokes: the first lines come after 300 steps instead of far more
+    recipe = Recipe(shape, sample, widths, args.minutes or MINUTES[args.reader], args.seed, CHANNELS, peak=args.peak, start=start)
     out = args.out or WEIGHTS / f"{'mrz' if args.reader == 'mrz' else 'field'}_reader.onnx"
-    network = train(recipe, args.checkpoint or out.with_suffix(".pt"))
+    network = train(recipe, args.checkpoint or KEPT / f"{args.reader}.pt")
     print(f"{out}: sha256 {export(network, shape, out)}")
 
 
