@@ -7,21 +7,31 @@ from pipeline.domain.context import Context
 from pipeline.domain.evidence import Evidence, SideEvidence
 from pipeline.domain.verdict import Check, CheckName, Subject
 
+KINDS = ("photocopy", "screen")
+"""What a presentation is suspected of."""
+
 
 def presentation_front(evidence: Evidence, context: Context) -> Check:
     return _presentation(CheckName.PRESENTATION_FRONT, Subject.FRONT, evidence.card.front, context)
 
 
 def presentation_back(evidence: Evidence, context: Context) -> Check:
-    return _presentation(CheckName.PRESENTATION_BACK, Subject.BACK, evidence.card.back, context)
+    """As the front; but a back of one pale tint is as grey as a copy of it (8 of 30 backs of a second, plain renderer), so a
+    front that was seen in colour clears it. A copied back behind a coloured front passes here: codes and MRZ must still agree.
+    """
+    front = evidence.card.front.presentation.photocopy if evidence.card.front is not None else None
+    coloured = front is not None and front <= context.calibration["presentation.photocopy_max"]
+    kinds = ("screen",) if coloured else KINDS
+    return _presentation(CheckName.PRESENTATION_BACK, Subject.BACK, evidence.card.back, context, kinds)
 
 
-def _presentation(name: CheckName, subject: Subject, side: SideEvidence | None, context: Context) -> Check:
+def _presentation(name: CheckName, subject: Subject, side: SideEvidence | None, context: Context,
+                  kinds: tuple[str, ...] = KINDS) -> Check:
     """Is it the card itself, or a copy of it? Suspicion goes to a person; it never refuses."""
     if side is None:
         return not_executed(name)
     scores = (("photocopy", side.presentation.photocopy), ("screen", side.presentation.screen))
-    measured = [(kind, score) for kind, score in scores if score is not None]
+    measured = [(kind, score) for kind, score in scores if score is not None and kind in kinds]
     for kind, score in measured:
         threshold = context.calibration[f"presentation.{kind}_max"]
         if score > threshold:

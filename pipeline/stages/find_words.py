@@ -44,6 +44,9 @@ class LineBox:
         return self.x0, self.y0, self.x1, self.y1
 
 
+SAME_BASE = 0.4
+"""How far the bases of two neighbours on one line may lie apart, in heights of the taller: tails and commas make up to a
+third; a small label that stands beside the upper half of a value is another line."""
 ALIKE = 0.72
 """Heights of words of one line, low over tall: accents and tails make up to a quarter, and a label is about 0.6 of its value."""
 Boxes = NDArray[np.int32]  # (N, 4): x0, y0, x1, y1 in half-size pixels
@@ -113,7 +116,8 @@ def merge_words(words: Boxes) -> list[Boxes]:
             other = last_y1 - last_y0
             tall, low = max(height, other), min(height, other)
             overlap = min(y1, last_y1) - max(y0, last_y0)
-            if x0 - last_x1 <= WORD_GAP * tall and overlap >= 0.6 * low and low >= ALIKE * tall:
+            if (x0 - last_x1 <= WORD_GAP * tall and overlap >= 0.6 * low and low >= ALIKE * tall
+                    and abs(y1 - last_y1) <= SAME_BASE * tall):
                 line.append((x0, y0, x1, y1))
                 break
         else:

@@ -25,10 +25,14 @@ FIRST_YEAR_MM = 4.0
 """How far right of its label's start the first of `YYYY - YYYY` may begin; the second begins 8 mm further."""
 ROW_GAP = 3.5
 """Gap of two pieces of one value, in heights: `YYYY - YYYY` with its dash unread."""
+LIFE_YEARS = 10
+"""A credential is valid for ten years (domain: VIGENCIA is the year of issue and ten)."""
 TORN_GAP_MM, TORN_CONFIDENCE = 14.0, 0.5
 """A gap in a line of a block that glare may have left; the line's reading is then a doubt."""
 BLOCK_MM, BLOCK_PITCH_MM, BLOCK_INDENT_MM = 16.0, 5.2, 6.0
 """Three-line blocks: their height, the distance of two lines, and how far a line may start beside its label."""
+SPECK_MM = 0.8
+"""How far before its label a line must start for its first single sign to be no part of it."""
 COLUMN_MM = (22.0, 34.0)
 """Where the text column starts, with play (layouts: x .29-.31 of 85.6 mm), for blocks whose label was not read."""
 
@@ -147,7 +151,7 @@ def _take_dates_and_years(board: Board) -> None:
 def _take_validity(board: Board) -> None:
     """One year, or the first and the last of a card's life."""
     label = board.label("expiry")
-    groups = [*_groups(label, board)] if label is not None else [[piece] for piece in board.free if "-" in piece.text]
+    groups = [*_groups(label, board)] if label is not None else [*_year_pairs(board)]
     best: tuple[tuple[str, ...], list[Piece]] = ((), [])
     for group in groups:
         found = values.years(" ".join(piece.text for piece in group))
@@ -158,8 +162,21 @@ def _take_validity(board: Board) -> None:
         board.take("expiry_year", best[0][1], best[1])
     elif len(best[0]) == 1 and label is not None:
         # under the label's start stands the first of two years: the second one was not read, and this is not the expiry
-        first_of_two = best[1][0].base - label.base > ROW_MM and best[1][0].x0 - label.x0 < FIRST_YEAR_MM
+        first_of_two = (best[1][0].base - label.base > ROW_MM and best[1][0].x0 - label.x0 < FIRST_YEAR_MM
+                        and board.label("issue_year") is None)
         board.take("issue_year" if first_of_two else "expiry_year", best[0][0], best[1])
+
+
+def _year_pairs(board: Board) -> Iterable[list[Piece]]:
+    """Where VIGENCIA itself was not read: `YYYY - YYYY` with a dash, or two years `LIFE_YEARS` apart side by side."""
+    for piece in board.free:
+        if "-" in piece.text:
+            yield [piece]
+        for other in board.free:
+            beside = abs(other.base - piece.base) < ROW_MM and 0 < other.x0 - piece.box_mm[2] < ROW_GAP * piece.height
+            if beside and (first := values.year(piece.text)) and (last := values.year(other.text)) \
+                    and int(last) - int(first) == LIFE_YEARS:
+                yield [piece, other]
 
 
 def _take_labelled(board: Board) -> None:
@@ -184,7 +201,8 @@ def _take_names(board: Board) -> None:
         block = _column(board.free, below.base - BLOCK_MM, below.base - 1.0)[-3:]
     else:
         return
-    named = [(piece, text) for piece in block if (text := values.words(piece.text)) is not None]
+    left = label.x0 if label is not None else None
+    named = [(piece, text) for piece in block if (text := values.words(_without_speck(piece, left))) is not None]
     if len(named) >= 3:
         board.take("paternal_surname", named[0][1], [named[0][0]])
         board.take("maternal_surname", named[1][1], [named[1][0]])
@@ -192,6 +210,13 @@ def _take_names(board: Board) -> None:
     elif len(named) == 2:  # one surname, or a line that was not read: a doubt either way
         board.take("paternal_surname", named[0][1], [named[0][0]], TORN_CONFIDENCE)
         board.take("given_names", named[1][1], [named[1][0]], TORN_CONFIDENCE)
+
+
+def _without_speck(piece: Piece, left: float | None) -> str:
+    """A line's text without a single sign before the column: an edge of the portrait that was read along with it."""
+    first, blank, rest = piece.text.partition(" ")
+    before = left is not None and left - piece.x0 > SPECK_MM
+    return rest if before and blank and len(first) == 1 else piece.text
 
 
 def _take_address(board: Board) -> None:
