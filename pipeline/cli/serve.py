@@ -52,7 +52,7 @@ def serve() -> None:
     settings = Settings.load()
     with running_service(settings) as service:
         print(f"Apoyo listens on {service.url}\n"
-              f"Client secret, to be sent as `Authorization: Bearer SECRET`: {service.secret_file}\n"
+              f"Client secret, to be sent as `Authorization: Bearer …`: {service.secret} (kept in {service.secret_file})\n"
               f"Log: {service.log_file}\nCtrl-C stops it.", flush=True)
         stop.wait()
 
