@@ -1,1 +1,1 @@
-"""."""
+"""What every implementation of a seam must do, and what the HTTP contract says."""

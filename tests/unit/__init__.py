@@ -1,1 +1,1 @@
-"""."""
+"""Pure functions and single stages: tables of cases and properties."""
