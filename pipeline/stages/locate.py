@@ -15,6 +15,7 @@ from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import Sighting
 from pipeline.networks.api import Image, Networks
 from pipeline.networks.locator import Sight, Window, candidates, cells_at_frame, halved, look, overlap
+from pipeline.stages.complete_quad import complete
 from pipeline.stages.contours import contour_quads
 from pipeline.stages.geometry import CARD_MM, Quad, quad_area, quad_iou
 from pipeline.stages.rectify import side_lengths
@@ -36,6 +37,12 @@ ROUNDING = 0.011
 on either axis where its sides meet, so nothing of the card is missing there."""
 FRAME_SHARE = 0.02
 """A side without support that runs within this share of the long side along the frame is the frame, not the card."""
+COMPLETED = 2
+"""Candidates of which each side is also tried where the others demand it."""
+SEEN = 0.5
+"""Support that every side of such a candidate needs: a shape that was demanded and not seen is none."""
+FOCAL_SHARES = (0.7, 0.95)
+"""Main cameras of phones have focal lengths of 0.7 to 1 of the picture's long side; edges put right the rest."""
 SAME = 0.75
 """IoU above which two candidates are the same thing."""
 
@@ -75,6 +82,7 @@ def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: 
             judged.append(_judge(picture, quad, whole, ratio))
     if max((j.score for j in judged), default=0.0) < calibration["locate.second_look"]:
         judged += _second_look(picture, judged, whole, networks, ratio)
+        judged += _completed(picture, judged, whole, ratio)
     judged.sort(key=lambda j: -j.score)
     best = judged[0] if judged else None
     if best is None:
@@ -132,6 +140,19 @@ def _second_look(picture: Image, judged: list[Judged], whole: Sight, networks: N
         if all(quad_iou(placed, other.quad) < SAME for other in more):
             more.append(_judge(picture, placed, whole, ratio))
     return more
+
+
+def _completed(picture: Image, judged: list[Judged], whole: Sight, ratio: float) -> list[Judged]:
+    """The best candidates with each side in turn put where the other three and the card's shape demand it: a side of a pale
+    card on a pale ground is easily taken for one that is printed inside."""
+    frame = picture.shape[1], picture.shape[0]
+    best: list[Quad] = []
+    for j in sorted(judged, key=lambda j: -j.score):
+        if len(best) < COMPLETED and all(quad_iou(j.quad, other) < SAME for other in best):
+            best.append(j.quad)
+    quads = [complete(quad, side, frame, ratio, focal) for quad in best for side in range(4) for focal in FOCAL_SHARES]
+    found = [_judge(picture, quad, whole, ratio) for quad in quads if quad is not None]
+    return [j for j in found if j.support.min() >= SEEN]
 
 
 def _grown(box: tuple[float, float, float, float], factor: float, picture: Image) -> Window:
