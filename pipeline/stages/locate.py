@@ -37,14 +37,17 @@ ROUNDING = 0.011
 on either axis where its sides meet, so nothing of the card is missing there."""
 FRAME_SHARE = 0.02
 """A side without support that runs within this share of the long side along the frame is the frame, not the card."""
-COMPLETED = 2
+COMPLETED = 3
 """Candidates of which each side is also tried where the others demand it."""
-SEEN = 0.5
+SEEN = 0.8
 """Support that every side of such a candidate needs: a shape that was demanded and not seen is none."""
 FOCAL_SHARES = (0.7, 0.95)
 """Main cameras of phones have focal lengths of 0.7 to 1 of the picture's long side; edges put right the rest."""
 SAME = 0.75
 """IoU above which two candidates are the same thing."""
+
+ALMOST_SAME = 0.95
+"""The same of two candidates that are to be completed: they may share three sides and differ in the fourth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def _completed(picture: Image, judged: list[Judged], whole: Sight, ratio: float)
     frame = picture.shape[1], picture.shape[0]
     best: list[Quad] = []
     for j in sorted(judged, key=lambda j: -j.score):
-        if len(best) < COMPLETED and all(quad_iou(j.quad, other) < SAME for other in best):
+        if len(best) < COMPLETED and all(quad_iou(j.quad, other) < ALMOST_SAME for other in best):
             best.append(j.quad)
     quads = [complete(quad, side, frame, ratio, focal) for quad in best for side in range(4) for focal in FOCAL_SHARES]
     found = [_judge(picture, quad, whole, ratio) for quad in quads if quad is not None]
