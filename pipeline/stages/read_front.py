@@ -85,15 +85,18 @@ def read_front(card: Image, networks: Networks, calibration: Calibration) -> Fro
 
 
 def _curp_again(grey: Image, found: Sequence[FieldReading], networks: Networks) -> FieldReading | None:
-    """The general recogniser's reading of a CURP whose check digit does not hold, where its own does; None otherwise."""
+    """The general recogniser's reading of a CURP whose check digit does not hold, where its own does. Where it reads the very
+    same wrong CURP, that is what is printed: both would have to slip alike. None otherwise."""
     if not found or found[0].box_mm is None or values.is_curp(found[0].value):
         return None
     x0, y0, x1, y1 = (edge * PX_PER_MM for edge in found[0].box_mm)
     other, = read_ppocr([crop_for_ppocr(grey, (x0, y0, x1, y1))], networks)
     value = values.curp(other.text)
-    if value is None or not values.is_curp(value):
-        return None
-    return replace(found[0], value=value, confidence=other.confidence)
+    if value is not None and values.is_curp(value):
+        return replace(found[0], value=value, confidence=other.confidence)
+    if value == found[0].value:
+        return replace(found[0], confidence=1 - (1 - found[0].confidence) * (1 - other.confidence))
+    return None
 
 
 def interpret(lines: Sequence[ReadLine], least: float) -> FrontText:
