@@ -40,8 +40,8 @@ def measure_apoyo(folders: list[Path], passes: int, answers: Any) -> None:
             if lap:
                 rows.append({"support": name, "cpu_ms": round(cpu * 1000, 2), "verdict": verdict.outcome.value,
                              "stages_ms": {stage: round(ms, 2) for stage, ms in evidence.timings_ms.items()}})
-        memory.append(_resident_mb())
-    answers.put({"rows": rows, "rss_mb_after_each_pass": memory, "peak_rss_mb": _peak_mb()})
+        memory.append(resident_mb())
+    answers.put({"rows": rows, "rss_mb_after_each_pass": memory, "peak_rss_mb": peak_mb()})
 
 
 def measure_naive(folders: list[Path], weights: Path, answers: Any) -> None:
@@ -56,7 +56,7 @@ def measure_naive(folders: list[Path], weights: Path, answers: Any) -> None:
         answer = glue.examine(folder)
         rows.append({"support": folder.name, "cpu_ms": round((time.process_time() - before) * 1000, 2),
                      "small_qr": answer.small_qr, "mrz_lines": answer.mrz_lines, "similarity": answer.similarity})
-    answers.put({"rows": rows, "peak_rss_mb": _peak_mb()})
+    answers.put({"rows": rows, "peak_rss_mb": peak_mb()})
 
 
 def run_stages(folders: list[Path], passes: int, naive: bool, weights: Path, say: Progress) -> dict[str, Any]:
@@ -118,12 +118,14 @@ def _summary(measured: dict[str, Any]) -> dict[str, Any]:
     return summary
 
 
-def _resident_mb() -> float:
+def resident_mb() -> float:
+    """This process's resident memory now, in MB (10^6 bytes)."""
     with Path("/proc/self/statm").open() as file:
         return round(int(file.read().split()[1]) * resource.getpagesize() / 1e6, 1)
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
+    """The most this process ever had resident, in MB."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1)
 
 

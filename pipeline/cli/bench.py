@@ -13,6 +13,7 @@ bench = typer.Typer(no_args_is_help=True, help="Measure: stages (CPU, memory, be
 CACHE = Path(".cache/bench")
 PHOTO_12_MP = 4000
 """Long side of a 12-megapixel photograph (4000 x 3000)."""
+COUNT_STAGES = 30
 SEED_STAGES, SEED_ACCURACY = 20_261, 77_001
 """Apart from every seed that training and calibration draw from."""
 
@@ -26,7 +27,7 @@ class SeverityChoice(StrEnum):
 
 @bench.command()
 def stages(
-    count: Annotated[int, typer.Option(help="Supports of 12 MP.")] = 30,
+    count: Annotated[int, typer.Option(help="Supports of 12 MP.")] = COUNT_STAGES,
     passes: Annotated[int, typer.Option(help="Counted passes over them, after one that warms up.")] = 3,
     naive: Annotated[bool, typer.Option(help="Run the naive glue on the same files.")] = True,
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
@@ -41,6 +42,24 @@ def stages(
     path = write("stages", result, out)
     print_stages(result["summary"])
     typer.echo(f"raw: {path}")
+
+
+@bench.command()
+def memory(
+    supports: Annotated[int, typer.Option(help="How many supports one process examines.")] = 2000,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """Resident memory of one process over many supports."""
+    from benchmarks.memory import measure_memory
+    from benchmarks.report import write
+    from benchmarks.stages import in_a_child
+    from models.specimens.make import make_specimens
+
+    folders = make_specimens(CACHE / "12mp", COUNT_STAGES, SEED_STAGES, "normal", ("good",), long_side=PHOTO_12_MP)
+    result = in_a_child(measure_memory, folders, supports)
+    for count, megabytes in result["rss_mb"]:
+        typer.echo(f"{count:>7} supports: {megabytes} MB")
+    typer.echo(f"peak {result['peak_rss_mb']} MB; raw: {write('memory', result, out)}")
 
 
 @bench.command()

@@ -1,0 +1,124 @@
+"""Pages from raw results: `python -m benchmarks.page` writes docs/performance.md, docs/accuracy.md and their drawings anew."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.sax.saxutils import escape
+
+from benchmarks.report import RESULTS
+
+DOCS = RESULTS.parent.parent / "docs"
+TARGETS = {"corners_front": 98, "corners_back": 98, "model": 98, "code_small": 98, "mrz_exact": 94, "verdict": 94}
+"""Set for easy captures (per cent)."""
+TITLES = {
+    "verdict": "verdict as expected", "reason_subject": "reason names the right subject", "no_error": "no error",
+    "corners_front": "front: corners IoU ≥ 0.9", "corners_back": "back: corners IoU ≥ 0.9",
+    "model": "model (G and H one class)", "code_small": "small QR", "code_large_qrs": "both large QRs", "code_pdf417": "PDF417",
+    "code_linear": "Code 128", "mrz_exact": "MRZ, three lines exact", "mrz_not_wrongly_valid": "no wrong MRZ called valid",
+    "face": "selfie matched",
+}
+COLUMNS = ("cpu_ms_mean", "cpu_ms_median", "cpu_ms_p90", "supports_per_second_and_core", "peak_rss_mb")
+CAVEAT = """\
+Measured on **drawn specimens only**: cards, captures and attacks of this project's own generator, of seeds that no network and
+no threshold was set on; no real credential was used. INE's element tables and specimen pictures should be read by a person
+before the templates are called exact. The networks were trained on drawings too (other seeds), so these figures say how the
+whole works on material of this kind, and nothing of cards that differ from it."""
+BAR, LEFT, WIDTH = 22, 190, 760
+
+
+def main() -> None:
+    for name, write in (("stages", write_performance), ("accuracy", write_accuracy)):
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            write(json.loads(path.read_text(encoding="utf-8")))
+
+
+def write_performance(result: dict[str, Any]) -> None:
+    """docs/performance.md and docs/stages.svg."""
+    summary, own = result["summary"], result["summary"]["apoyo"]
+    (DOCS / "stages.svg").write_text(bars(own["stages_ms_mean"], "ms a support, by stage"), encoding="utf-8")
+    rows = [("Apoyo, `examine` and `decide`", own)]
+    rows += [("naive glue", summary["naive"])] if "naive" in summary else []
+    lines = [
+        "# Performance", "",
+        f"{result['supports']} supports of 12 megapixels (good, normal severity), one thread, {_made_on(result)}. Made by",
+        "`apoyo bench stages`; raw: `benchmarks/results/stages.json`; this page: `python -m benchmarks.page`.", "",
+        "| | CPU mean, ms | median | p90 | supports/s/core | peak memory, MB |", "|---|---|---|---|---|---|",
+        *("| " + " | ".join([title, *(str(row[column]) for column in COLUMNS)]) + " |" for title, row in rows), "",
+    ]
+    if "naive_over_apoyo" in summary:
+        lines += ["The naive glue (`benchmarks/naive_glue.py`: OpenCV decode, zxing-cpp and RapidOCR with their defaults on both",
+                  "photos, OpenCV's YuNet and SFace on full images) takes",
+                  f"**{summary['naive_over_apoyo']} times** as much CPU.", ""]
+    lines += ["![CPU by stage](stages.svg)", ""]
+    if (RESULTS / "memory.json").exists():
+        lines += memory_lines(json.loads((RESULTS / "memory.json").read_text(encoding="utf-8")))
+    (DOCS / "performance.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def memory_lines(result: dict[str, Any]) -> list[str]:
+    """A worker's resident memory over a long run."""
+    marks = result["rss_mb"]
+    drawing = bars({f"after {count}": mb for count, mb in marks}, "resident MB of one worker process")
+    (DOCS / "memory.svg").write_text(drawing, encoding="utf-8")
+    return [f"Memory over {marks[-1][0]} supports in one process: {marks[0][1]} MB after {marks[0][0]},",
+            f"{marks[-1][1]} MB at the end, peak {result['peak_rss_mb']} MB (`apoyo bench memory`).", "",
+            "![memory](memory.svg)", ""]
+
+
+def write_accuracy(result: dict[str, Any]) -> None:
+    """docs/accuracy.md."""
+    severities: dict[str, Any] = result["severities"]
+    names = list(severities)
+    questions = sorted({question for one in severities.values() for question in one["rates"]}, key=_order)
+    lines = [
+        "# Accuracy", "",
+        CAVEAT, "",
+        f"`apoyo bench accuracy`, seed {result['seed']}, {_made_on(result)}. In brackets: Wilson's 95 % interval.",
+        "Questions about the card count good supports only; the verdict counts all cases (`models/specimens/cases.py`).", "",
+        "| question | target, easy | " + " | ".join(f"{name}, {severities[name]['supports']} supports" for name in names) + " |",
+        "|---|---|" + "---|" * len(names),
+    ]
+    for question in questions:
+        cells = [cell(severities[name]["rates"].get(question)) for name in names]
+        target = f"≥ {TARGETS[question]} %" if question in TARGETS else ""
+        lines.append(f"| {TITLES.get(question, question.replace('_', ' '))} | {target} | " + " | ".join(cells) + " |")
+    lines += ["| mean IoU | | " + " | ".join(f"{severities[name]['iou_mean']:.4f}" for name in names) + " |", "",
+              "Each wrong answer is listed by name in the raw file; its seed draws it again.", "",
+              "The thresholds behind these answers, each with what it was measured on, are in `models/calibration/`."]
+    (DOCS / "accuracy.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def cell(rate: dict[str, Any] | None) -> str:
+    if rate is None or rate["rate"] is None:
+        return "–"
+    return f"{rate['hits']}/{rate['trials']} = {100 * rate['rate']:.1f} % [{100 * rate['low95']:.1f}, {100 * rate['high95']:.1f}]"
+
+
+def bars(values: dict[str, float], title: str) -> str:
+    """A horizontal bar chart as SVG text."""
+    longest = max(values.values())
+    rows = []
+    for place, (name, value) in enumerate(values.items()):
+        y, length = 40 + place * BAR, (WIDTH - LEFT - 90) * value / longest
+        rows.append(f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end">{escape(name)}</text>'
+                    f'<rect x="{LEFT}" y="{y + 3}" width="{length:.1f}" height="{BAR - 6}" fill="#2a7f62"/>'
+                    f'<text x="{LEFT + length + 6:.1f}" y="{y + 15}">{value:.1f}</text>')
+    height = 50 + len(values) * BAR
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">'
+            f'<rect width="{WIDTH}" height="{height}" fill="white"/><text x="12" y="24" font-size="15">{escape(title)}</text>'
+            + "".join(rows) + "</svg>\n")
+
+
+def _order(question: str) -> tuple[int, str]:
+    names = list(TITLES)
+    return (names.index(question), "") if question in names else (len(names), question)
+
+
+def _made_on(result: dict[str, Any]) -> str:
+    return f"{result['machine']['cpu']}, {result['machine']['cores']} cores, commit {result['commit']}, {result['made'][:10]}"
+
+
+if __name__ == "__main__":
+    main()
