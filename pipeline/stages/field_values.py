@@ -36,10 +36,14 @@ def compact(text: str) -> str:
 
 
 def key(text: str, shape: str) -> str | None:
-    """A CURP or a clave de elector: 18 places by type. None for another length or too many wrong places."""
+    """A CURP or a clave de elector: 18 places by type, alone or as the one word of that length. None for another length or too
+    many wrong places."""
     joined = compact(text)
     if len(joined) != KEY_LENGTH:
-        return None
+        whole = [word for word in map(compact, text.split()) if len(word) == KEY_LENGTH]
+        if len(whole) != 1:
+            return None
+        joined = whole[0]
     fixed, changed = typed(joined, shape)
     return fixed if fits(fixed, shape) and changed <= MOST_CORRECTIONS else None
 

@@ -146,6 +146,7 @@ TABLE: list[tuple[str, Change, Outcome, set[str]]] = [
     ("a dot", signed(SignatureKind.DOT), RETAKE, {"signature.not_a_signature"}),
     ("a line", signed(SignatureKind.LINE), RETAKE, {"signature.not_a_signature"}),
     ("a scribble", signed(SignatureKind.SCRIBBLE), REVIEW, {"signature.doubtful"}),
+    ("pale back behind a coloured front", copy_of(Side.BACK, photocopy=0.9), ACCEPTED, set()),
     ("photocopied front", copy_of(Side.FRONT, photocopy=0.9), REVIEW, {"front.photocopy"}),
     ("screen for a back", copy_of(Side.BACK, screen=0.9), REVIEW, {"back.screen"}),
 ]

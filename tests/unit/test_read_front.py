@@ -118,6 +118,25 @@ def test_keys_stand_apart(text: str, apart: str) -> None:
 words = st.text("ABCÑ01", max_size=9)
 
 
+@pytest.mark.parametrize(("text", "expected"), [
+    ("HEGM560427MVZRRL04 2", "HEGM560427MVZRRL04"), ("- HEGM560427MVZRRL04", "HEGM560427MVZRRL04"),
+    ("HEGM560427MVZRRL042", None), ("HEGM560427MVZRRL0 4 22", None)])
+def test_a_key_beside_a_speck(text: str, expected: str | None) -> None:
+    assert values.curp(text) == expected
+
+
+def test_a_portrait_edge_before_a_name_is_no_letter_of_it() -> None:
+    text = interpret(as_lines((("NOMBRE", 26.4, 15.0, 1.15), ("T SOL", 24.9, 18.2, 2.0), ("PEÑA", 26.4, 21.2, 2.0),
+                             ("A ROSA", 26.4, 24.2, 2.0))), 0.3)
+    assert [text.readings[name][0].value for name in ("paternal_surname", "maternal_surname", "given_names")] \
+        == ["SOL", "PEÑA", "A ROSA"]
+
+
+def test_two_years_ten_apart_are_the_validity_without_their_label() -> None:
+    text = interpret(as_lines((("2019", 60.0, 50.0, 2.0), ("2029", 68.0, 50.0, 2.0), ("2011", 26.4, 50.0, 2.0))), 0.3)
+    assert (text.readings["issue_year"][0].value, text.readings["expiry_year"][0].value) == ("2019", "2029")
+
+
 @given(words, words)
 @settings(deadline=None)
 def test_distance_is_levenshteins(a: str, b: str) -> None:
