@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import BoxMm, FieldReading
+from pipeline.domain.mrz import mrz_name
 from pipeline.networks.api import Image, Networks
 from pipeline.networks.ppocr import crop_for_ppocr, read_ppocr
 from pipeline.stages import field_values as values
@@ -31,6 +32,14 @@ TORN_GAP_MM, TORN_CONFIDENCE = 14.0, 0.5
 """A gap in a line of a block that glare may have left; the line's reading is then a doubt."""
 BLOCK_MM, BLOCK_PITCH_MM, BLOCK_INDENT_MM = 16.0, 5.2, 6.0
 """Three-line blocks: their height, the distance of two lines, and how far a line may start beside its label."""
+AGAIN = {"paternal_surname": values.words, "maternal_surname": values.words, "given_names": values.words,
+         "elector_key": values.elector_key}
+"""Fields that are worth a second reading."""
+ONE_LINE_MM = 3.2
+"""A taller value stands on two lines, which cannot be read as one."""
+DOUBT, SURE = 0.7, 0.9
+"""The first reading's confidence below which, and the second's above which, the second counts. On drawn cards in known
+typefaces 20 of 270 such values lie below the first, all of them right; in Liberation Serif 9 of 14 wrong ones do."""
 SPECK_MM = 0.8
 """How far before its label a line must start for its first single sign to be no part of it."""
 COLUMN_MM = (22.0, 34.0)
@@ -81,7 +90,29 @@ def read_front(card: Image, networks: Networks, calibration: Calibration) -> Fro
     lines = read_lines(grey, find_lines(grey), networks)
     text = interpret(lines, calibration["text.line_least"])
     curp = _curp_again(grey, text.readings.get("curp", ()), networks)
-    return text if curp is None else replace(text, readings={**text.readings, "curp": (curp,)})
+    again = _doubts_again(grey, text.readings, networks) | ({} if curp is None else {"curp": (curp,)})
+    return replace(text, readings={**text.readings, **again}) if again else text
+
+
+def _doubts_again(grey: Image, readings: Mapping[str, tuple[FieldReading, ...]],
+                  networks: Networks) -> dict[str, tuple[FieldReading, ...]]:
+    """Names and claves of which the field reader was unsure (a typeface that it does not know), where the general recogniser is
+    surer of another reading. What differs in accents alone stays: the field reader knows Ñ."""
+    doubtful = [(name, parse, found[0]) for name, parse in AGAIN.items()
+                if (found := readings.get(name)) and found[0].confidence < DOUBT
+                and found[0].box_mm is not None and found[0].box_mm[3] - found[0].box_mm[1] < ONE_LINE_MM]
+    crops = [crop_for_ppocr(grey, _pixels(one.box_mm)) for _, _, one in doubtful if one.box_mm is not None]
+    better: dict[str, tuple[FieldReading, ...]] = {}
+    for (name, parse, first), other in zip(doubtful, read_ppocr(crops, networks) if crops else (), strict=True):
+        value = parse(other.text)
+        if value is not None and other.confidence > SURE and mrz_name(value) != mrz_name(first.value):
+            better[name] = (replace(first, value=value, confidence=other.confidence),)
+    return better
+
+
+def _pixels(box: BoxMm) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = box
+    return x0 * PX_PER_MM, y0 * PX_PER_MM, x1 * PX_PER_MM, y1 * PX_PER_MM
 
 
 def _curp_again(grey: Image, found: Sequence[FieldReading], networks: Networks) -> FieldReading | None:
@@ -89,8 +120,7 @@ def _curp_again(grey: Image, found: Sequence[FieldReading], networks: Networks) 
     same wrong CURP, that is what is printed: both would have to slip alike. None otherwise."""
     if not found or found[0].box_mm is None or values.is_curp(found[0].value):
         return None
-    x0, y0, x1, y1 = (edge * PX_PER_MM for edge in found[0].box_mm)
-    other, = read_ppocr([crop_for_ppocr(grey, (x0, y0, x1, y1))], networks)
+    other, = read_ppocr([crop_for_ppocr(grey, _pixels(found[0].box_mm))], networks)
     value = values.curp(other.text)
     if value is not None and values.is_curp(value):
         return replace(found[0], value=value, confidence=other.confidence)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.registry import load_calibration
 from models.specimens.fonts import sans_fonts
+from pipeline.networks.line_reader import Reading
 from pipeline.stages import field_values as values
+from pipeline.stages import read_front as read_front_stage
 from pipeline.stages.labels import distance, find_labels
 from pipeline.stages.read_front import interpret, read_front
 from pipeline.stages.read_lines import ReadLine, pieces_of
@@ -185,3 +190,17 @@ def test_drawn_fronts_are_read() -> None:
             read = read_front(printed(prints, sans_fonts()[font], 5, 1.2), networks, calibration).readings
             wrong += [(name, font) for name, value in expected.items() if name not in read or read[name][0].value != value]
     assert len(wrong) <= 56 / 30, wrong
+
+
+@pytest.mark.parametrize(("first", "sure", "second", "second_sure", "expected"), [
+    ("IORRES", 0.5, "TORRES", 0.95, "TORRES"), ("IORRES", 0.8, "TORRES", 0.95, "IORRES"), ("TORRES", 0.5, "IORRES", 0.8, "TORRES"),
+    ("PEÑA", 0.5, "PENA", 0.99, "PEÑA")])
+def test_a_doubtful_name_is_read_again(monkeypatch: pytest.MonkeyPatch, first: str, sure: float, second: str, second_sure: float,
+                                       expected: str) -> None:
+    lines = tuple(replace(line, confidence=sure) if line.text == first else line
+                  for line in as_lines((("NOMBRE", 26.4, 15.0, 1.15), (first, 26.4, 18.2, 2.0), ("SOL", 26.4, 21.2, 2.0),
+                                        ("ROSA", 26.4, 24.2, 2.0))))
+    monkeypatch.setattr(read_front_stage, "read_lines", lambda *_: lines)
+    monkeypatch.setattr(read_front_stage, "read_ppocr", lambda crops, _: [Reading(second, second_sure, second_sure) for _ in crops])
+    text = read_front(np.full((1080, 1712), 200, np.uint8), local_networks(), load_calibration())
+    assert text.readings["paternal_surname"][0].value == expected
