@@ -70,12 +70,18 @@ class Judged:
     cut: bool
 
 
+SMALLEST_VIEW = 64
+"""Pixels of the short side: on fewer no word of a card could be read, and crops of it would be empty."""
+
+
 def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: float = CARD_MM[0] / CARD_MM[1]) -> Located:
     """Finds the one card in a photograph.
 
     view: (H, W, 3) BGR uint8, upright.  ratio: long over short side of what is sought; shapes far from it lose score.
     Thresholds `locate.found`, `locate.second_look`, `locate.several_area`, `locate.cut_cells`.
     """
+    if min(view.shape[:2]) < SMALLEST_VIEW:
+        return Located(Sighting.NONE, None, 0.0)
     picture, step = _working_picture(view)
     height, width = picture.shape[:2]
     whole = look(picture, [(0, 0, width, height)], networks)[0]
