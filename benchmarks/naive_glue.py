@@ -32,16 +32,19 @@ class NaiveAnswer:
 
 
 class NaiveGlue:
-    """Loads its models once; `examine` is one support. `weights` holds OpenCV Zoo's own yunet.onnx and sface.onnx."""
+    """Loads its models once; `examine` is one support.
 
-    def __init__(self, weights: Path) -> None:
-        logging.getLogger("RapidOCR").setLevel(logging.ERROR)
+    It is given our own folded YuNet and SFace, which is to its advantage: OpenCV 5 refuses the Zoo's quantised SFace, and the
+    rewritten PReLU is faster than the original.
+    """
+
+    def __init__(self, detector: Path, recogniser: Path) -> None:
+        logging.disable(logging.WARNING)  # RapidOCR tells of each file it opens
         cv2.setNumThreads(1)
         threads = {"EngineConfig.onnxruntime.intra_op_num_threads": 1, "EngineConfig.onnxruntime.inter_op_num_threads": 1}
         self.ocr = RapidOCR(params=threads)
-        self.detector = cv2.FaceDetectorYN.create(str(weights / "yunet.onnx"), "", (320, 320), DETECTION_SCORE, DETECTION_NMS,
-                                                  DETECTION_TOP)
-        self.recogniser = cv2.FaceRecognizerSF.create(str(weights / "sface.onnx"), "")
+        self.detector = cv2.FaceDetectorYN.create(str(detector), "", (320, 320), DETECTION_SCORE, DETECTION_NMS, DETECTION_TOP)
+        self.recogniser = cv2.FaceRecognizerSF.create(str(recogniser), "")
 
     def examine(self, folder: Path) -> NaiveAnswer:
         """Every library on every image, at full size."""

