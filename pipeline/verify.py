@@ -30,6 +30,10 @@ from pipeline.stages.rectify import px_per_mm, rectify
 from pipeline.stages.signature import examine_signature
 from pipeline.stages.survey_side import survey_side
 
+CARD_SIDE, SELFIE_SIDE = 2000, 1000
+"""Long side of a decoded picture, at least: a card's print needs 2,000 (design, decision 2); a face that fills a selfie has
+over 100 pixels between the eyes at 1,000, and the recogniser looks at 40 of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundSide:
@@ -52,7 +56,7 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration) -> E
     with watch.stage("mrz"):
         mrz = read_mrz(back.image, networks, calibration) if back else None
     with watch.stage("decode"):
-        selfie, drawing = open_picture(capture.selfie), open_picture(capture.signature)
+        selfie, drawing = open_picture(capture.selfie, SELFIE_SIDE), open_picture(capture.signature)
     with watch.stage("faces"):
         faces = match_faces(front.image if front else None, front.evidence.quality.px_per_mm if front else 0.0,
                             selfie, networks, calibration)
@@ -111,12 +115,12 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
     return seen, FoundSide(evidence, photo, quad, survey.upright, survey.codes)
 
 
-def open_picture(data: bytes | None) -> Photo | None:
-    """Decoded, or None where the part is missing or its bytes are no picture: `decide` asks for it again."""
+def open_picture(data: bytes | None, long_side: int = CARD_SIDE) -> Photo | None:
+    """Decoded to `long_side` pixels or more; None where the part is missing or is no picture: `decide` asks for it again."""
     if data is None:
         return None
     try:
-        return decode(data)
+        return decode(data, long_side)
     except BadPicture:
         return None
 
