@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 import uuid
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -75,6 +76,9 @@ def judge_folder(folder: Path, policy: Process, day: date | None, networks: Netw
         return resource
     except ApoyoError as error:
         return {"source": str(folder), "error": {"code": error.code, "detail": error.detail}}
+    except Exception as error:  # noqa: BLE001 - a defect met by one support must not stop the others; it is shown in full
+        traceback.print_exc()
+        return {"source": str(folder), "error": {"code": "unexpected", "detail": type(error).__name__}}
 
 
 def read_folder(folder: Path) -> Capture:

@@ -14,6 +14,7 @@ from datetime import date
 from pipeline.domain.identifiers import PARTICLES, Malformed, plain
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ<"
+_LETTERS = frozenset(ALPHABET)
 Lines = tuple[str, str, str]
 VALID_YEARS, YOUNGEST = 10, 17
 UNDETECTABLE = ("K<", "IS", "BL", "AK")
@@ -102,8 +103,13 @@ def check_results(lines: Lines) -> tuple[bool, bool, bool, bool]:
     """Document, birth, expiry, composite; each True where the printed digit is the computed one."""
     one, two, _ = lines
     composite = one[5:30] + two[0:7] + two[8:15] + two[18:29]
-    return (check_digit(one[5:14]) == one[14], check_digit(two[:6]) == two[6], check_digit(two[8:14]) == two[14],
-            check_digit(composite) == two[29])
+    return (_holds(one[5:14], one[14:15]), _holds(two[:6], two[6:7]), _holds(two[8:14], two[14:15]),
+            _holds(composite, two[29:30]))
+
+
+def _holds(text: str, digit: str) -> bool:
+    """A general recogniser may read a letter that no MRZ has: then nothing holds."""
+    return set(text) <= _LETTERS and check_digit(text) == digit
 
 
 def format_td1(cic: str, section: str, citizen_id: str, birth: date, sex: str, expiry_year: int, issue_number: int,

@@ -100,10 +100,17 @@ INVENTED = ("IDMEX0000000011<<0000000000001", "9001011M3612314MEX<01<<00001<1", 
     (MARGARITA, (True, True, True, True)),
     (INVENTED, (True, True, True, True)),
     (AS_COPIED, (False, False, False, True)),
+    ((MARGARITA[0].replace("5842", "58Ñ2"), MARGARITA[1], MARGARITA[2]), (True, True, True, False)),
+    (("", "", ""), (False, False, False, False)),
+    (("IDMEX", "８007050M1812316MEX<02<<12345<6", ""), (False, False, True, False)),
 ])
 def test_mrz_check_digits(lines: mrz.Lines, results: tuple[bool, ...]) -> None:
     assert mrz.check_results(lines) == results
-    assert mrz.Td1.parse(lines).valid == all(results)
+
+
+@pytest.mark.parametrize(("lines", "valid"), [(MARGARITA, True), (INVENTED, True), (AS_COPIED, False)])
+def test_a_td1_is_valid_where_all_four_hold(lines: mrz.Lines, valid: bool) -> None:
+    assert mrz.Td1.parse(lines).valid == valid
 
 
 # ICAO Doc 9303 part 3, appendix A to section 4.9: the worked examples.
