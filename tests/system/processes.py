@@ -40,7 +40,7 @@ def processes_naming(text: str) -> list[str]:
             except OSError:
                 continue
             if text.encode() in told:
-                found.append(f"{folder.name} {(folder / 'cmdline').read_bytes()[:80]!r}")
+                found.append(f"{folder.name} {(folder / 'cmdline').read_bytes()!r}")
     return found
 
 
