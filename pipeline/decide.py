@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.checks import card, deception, person, readings
+from pipeline.checks.build import not_executed
 from pipeline.domain.context import Context
 from pipeline.domain.evidence import Evidence
 from pipeline.domain.reasons import CATALOGUE
@@ -51,7 +52,7 @@ PRECEDENCE = (Outcome.REJECTED, Outcome.RETAKE, Outcome.REVIEW)
 
 def decide(evidence: Evidence, context: Context) -> Verdict:
     """Every check, then the gravest outcome that a standing reason asks for; `accepted` where none stands."""
-    checks = tuple(check(evidence, context) for check in CHECKS) + tuple(deception.unbuilt(name) for name in NOT_PERFORMED)
+    checks = tuple(check(evidence, context) for check in CHECKS) + tuple(map(not_executed, NOT_PERFORMED))
     standing = standing_reasons(checks, context)
     for outcome in PRECEDENCE:
         reasons = first_of_each(reason for reason in standing if CATALOGUE[reason.code].leads_to is outcome)

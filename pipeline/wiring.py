@@ -34,8 +34,8 @@ KEPT_BYTES, LARGEST_KEPT = 256 << 20, 32 << 20
 def pin_threads(threads: int) -> None:
     """Settles a process that examines: OpenCV's own threads bounded (the networks' are bounded where they load), and memory kept.
 
-    Every support needs the same few blocks of 5 to 15 MB. glibc would map and unmap each anew, and the pages' first touch
-    costs 6 % of the whole: so it is told to keep them. Elsewhere than on glibc nothing changes.
+    Every support needs the same few blocks of 5 to 15 MB. glibc would map and unmap each anew, and every page's first
+    touch enters the kernel: so it is told to keep them. Elsewhere than on glibc nothing changes.
     """
     import ctypes
 

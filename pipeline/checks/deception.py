@@ -41,11 +41,6 @@ def _presentation(name: CheckName, subject: Subject, side: SideEvidence | None, 
     return passed(name, measured[0][1], context.calibration[f"presentation.{measured[0][0]}_max"])
 
 
-def unbuilt(name: CheckName) -> Check:
-    """A check that this release does not perform: said as such in every result, and never counted as passed."""
-    return not_executed(name)
-
-
 def registry(_: Evidence, context: Context) -> Check:
     """The electoral roll's word, where the process has an adapter to ask it."""
     if context.roll is None:

@@ -79,8 +79,8 @@ def accuracy(
 
     chosen = [one for one in SeverityChoice if one is not SeverityChoice.ALL and severity in (one, SeverityChoice.ALL)]
     result: dict[str, Any] = {}
-    for place, one in enumerate(chosen):
-        folders = make_specimens(CACHE / f"accuracy-{one}-{seed}", count, seed + place, one.value, None, jobs=jobs)
+    for one in chosen:  # the same people and cards in each severity: the captures differ
+        folders = make_specimens(CACHE / f"accuracy-{one}-{seed}", count, seed, one.value, None, jobs=jobs)
         with Progress(transient=True) as progress:
             task = progress.add_task(f"{one}: judging", total=len(folders))
             result[one.value] = run_accuracy(folders, jobs, functools.partial(progress.advance, task))

@@ -7,8 +7,7 @@ top left corner. Nothing here is a judgement: `pipeline.decide` compares these v
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.domain.card_model import CardModel, Side
@@ -239,8 +238,6 @@ class Evidence:
     fingerprints: Fingerprints
     timings_ms: Mapping[str, float]
     networks: Mapping[str, str]
-    as_captured: date | None = None
-    notes: tuple[str, ...] = field(default=())
 
 
 FIELD_NAMES = (

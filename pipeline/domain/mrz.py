@@ -17,8 +17,6 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ<"
 _LETTERS = frozenset(ALPHABET)
 Lines = tuple[str, str, str]
 VALID_YEARS, YOUNGEST = 10, 17
-UNDETECTABLE = ("K<", "IS", "BL", "AK")
-"""Pairs whose values are equal modulo 10 are beyond check digits; these are the likely ones (others in `undetectable`)."""
 
 
 def value(letter: str) -> int:
@@ -78,11 +76,6 @@ class Td1:
             if birth.year + VALID_YEARS + YOUNGEST <= self.expiry_year:
                 return birth
         return None
-
-    @property
-    def names_cut(self) -> bool:
-        """Whether the names fill the line, so that something may be missing."""
-        return not self.lines[2].endswith("<")
 
 
 def split_names(line: str) -> tuple[str, str, str]:

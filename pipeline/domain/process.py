@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from pipeline.domain.card_model import CardModel
@@ -33,7 +32,6 @@ class Process:
     e_f_issued_from: int = 2016
     """E and F are valid only if issued in or after this year (domain.md, table of models)."""
     extensions: tuple[Extension, ...] = ()
-    titles: Mapping[str, str] = field(default_factory=dict)
 
     def valid_until(self, expiry_year: int, state: str | None) -> date:
         """The last day a card with this VIGENCIA is valid: 31 December of it, or the extension in force."""
@@ -55,6 +53,5 @@ DEMO_PROCESS = Process(
     version="demo-1",
     accepted_models=frozenset(model for model in CardModel if model.has_qr_back),
     required=_ALWAYS,
-    titles={"es": "Proceso de demostración"},
 )
 """Built in: models E to J, whole country, neither registry nor reuse nor device required."""

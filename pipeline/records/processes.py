@@ -39,7 +39,6 @@ class _ProcessFile(BaseModel):
     sections: Codes = None
     e_f_issued_from: int = DEMO_PROCESS.e_f_issued_from
     extensions: tuple[_ExtensionFile, ...] = ()
-    titles: dict[str, str] = {}
 
     def process(self) -> Process:
         values: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}

@@ -35,6 +35,14 @@ class MrzBand:
     lines: tuple[SlopedLine, ...]
     score: float
 
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """x0, y0, x1, y1 around all lines, in pixels of the picture."""
+        top, bottom = self.lines[0], self.lines[-1]
+        wide = top.line.x1 - top.line.x0
+        rises = abs(top.slope) * wide / 2
+        return (top.line.x0, top.line.y0 - rises, top.line.x1, bottom.line.y1 + rises)
+
 
 def find_mrz_band(card_grey: Image) -> MrzBand | None:
     """Three lines in the lower half of an upright rectified card, (1080, 1712) uint8; None where no such band is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -16,6 +17,7 @@ from pipeline.networks.api import Image, Net, Networks
 from pipeline.networks.line_reader import MRZ, Reading, cut, read
 from pipeline.networks.ppocr import crop_for_ppocr, read_ppocr
 from pipeline.stages.find_mrz import MrzBand, SlopedLine, find_mrz_band
+from pipeline.stages.geometry import PX_PER_MM
 
 TD1_LENGTH = 30
 SYMBOL_PX = 15.8
@@ -48,7 +50,10 @@ def read_mrz(card: Image, networks: Networks, calibration: Calibration) -> MrzEv
         best = _second_looks(grey, band, networks, best)
         if not best.valid:
             best = better(best, _by_ppocr(grey, band, networks))
-    return best if best.valid or sum(lengths) >= calibration["text.mrz_symbols_least"] else None
+    if not best.valid and sum(lengths) < calibration["text.mrz_symbols_least"]:
+        return None
+    x0, y0, x1, y1 = (round(pixels / PX_PER_MM, 2) for pixels in band.box)
+    return replace(best, box_mm=(x0, y0, x1, y1))
 
 
 def as_grey(card: Image) -> Image:

@@ -124,7 +124,6 @@ def test_td1_fields() -> None:
     assert (card.cic, card.section, card.citizen_id, card.issue_number) == ("183657717", "0747", "116375842", "02")
     assert (card.birth_date, card.expiry_year, card.sex) == (date(1980, 7, 5), 2018, "M")
     assert card.names == ("GOMEZ", "VELAZQUEZ", "MARGARITA")
-    assert not card.names_cut
 
 
 @pytest.mark.parametrize(("line", "names"), [

@@ -41,6 +41,10 @@ def lines_of(seed: int) -> Lines:
                       "MUÑOZ", "DE LA TORRE", "MARIA FERNANDA")
 
 
+DRAWN_MM = (5.0, 39.0, 80.6, 50.2)
+"""Where `back` puts the ink of three lines: 100 to 1,612 px across, from 780 down, 85 apart and 54 high, 20 px a millimetre."""
+
+
 def back(lines: tuple[str, ...], seed: int, *, angle: float = 0.0, blur: float = 0.8, top: int = 780) -> Image:
     """A card's back with nothing but lines on patterned paper. Grey, (1080, 1712)."""
     card = paper(seed).astype(np.float32)
@@ -64,6 +68,7 @@ def test_drawn_backs_are_read(seed: int, angle: float, blur: float, networks: Ne
     assert mrz.lines == lines
     assert mrz.valid
     assert mrz.source == "mrz_reader"
+    assert mrz.box_mm == pytest.approx(DRAWN_MM, abs=1.2)
 
 
 def test_a_wrong_check_digit_is_read_as_printed(networks: Networks) -> None:
