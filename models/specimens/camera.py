@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -24,6 +24,10 @@ PHONES = ("Telefono A12", "Telefono G54", "Telefono S21", "Telefono N10")
 LONG_SIDES = (2000, 2400, 2592, 3200, 3264, 4000, 4000)
 """Usual long sides of phone photos at 4:3, within the design's 2,000 to 4,000."""
 _DARK_NOISE = (8.0, 12.0)
+_FAR_PX_PER_MM = (2.0, 3.2)
+"""A module of the small QR gets about one pixel, a letter of the MRZ (2.54 mm wide) five to eight."""
+_SHAKEN_MM = (1.6, 2.6)
+"""A letter of the MRZ smeared over its neighbour, whichever way the phone moved."""
 MRZ_BOX: BoxMm = (2.0, 37.5, 83.6, 52.0)
 """About where the three lines stand on every back: what a glare on the MRZ covers when no better box is given."""
 
@@ -46,6 +50,10 @@ class Defect(StrEnum):
     GLARE = "glare"
     DARK = "dark"
     NO_CARD = "no_card"
+    FINGER = "finger"
+    """A thumb upon what is needed, not beside it as in good captures."""
+    MOTION = "motion"
+    FAR = "far"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ def photograph(side_image: Image | None, rng: np.random.Generator, severity: Sev
 
     side_image: (H, W, 3) BGR uint8 that covers the whole card, None only with `Defect.NO_CARD`.
     long_side: photo pixels, drawn where None.  keep_clear: boxes in mm that glare and fingers avoid where they can.
-    target: what `Defect.GLARE` burns out (default: the MRZ's place).  Raises ValueError for a missing side image.
+    target: what `Defect.GLARE` burns out, or `Defect.FINGER` covers (default: the MRZ's place).  Raises ValueError for a missing side image.
     """
     ranges = RANGES[severity]
     scene = scene or draw_scene(rng, severity)
@@ -127,7 +135,8 @@ def photograph(side_image: Image | None, rng: np.random.Generator, severity: Sev
     frame = (long_side, round(long_side * 0.75))
     if rng.random() < 0.5:
         frame = frame[1], frame[0]
-    pose = draw_pose(rng, frame, ranges.pose, cut=defect is Defect.CUT)
+    poses = _far(ranges.pose, rng, frame) if defect is Defect.FAR else ranges.pose
+    pose = draw_pose(rng, frame, poses, cut=defect is Defect.CUT)
     light = _light(rng, severity, scene, defect)
     facts: dict[str, Any] = {"defect": defect.value if defect else None, "surface": scene.surface, "lamp": scene.lamp}
     if defect is Defect.NO_CARD:
@@ -140,6 +149,8 @@ def photograph(side_image: Image | None, rng: np.random.Generator, severity: Sev
                   "tilt": round(pose.tilt, 2), "tilt_axis": round(pose.tilt_axis, 1), "px_per_mm": round(pose.px_per_mm, 2)}
         if rng.random() < ranges.finger and defect is None:
             facts |= scene_parts.lay_finger(rng, photo, pose, keep_clear)
+        elif defect is Defect.FINGER:
+            facts |= scene_parts.lay_finger_on(rng, photo, pose, target or MRZ_BOX)
     photo = _lens(rng, photo, pose, ranges, defect, facts)
     shine, shone = veil(rng, pose, light, keep_clear, (target or MRZ_BOX) if defect is Defect.GLARE else None)
     if corners is None:
@@ -152,6 +163,12 @@ def photograph(side_image: Image | None, rng: np.random.Generator, severity: Sev
     facts |= {"exposure": round(light.exposure, 3), "shadow": round(light.shadow, 3), "noise": round(noise, 2),
               "quality": quality, "orientation": orientation}
     return Shot(encode(photo, quality, orientation, scene.phone, scene.moment), corners, frame[0], frame[1], facts)
+
+
+def _far(poses: PoseRange, rng: np.random.Generator, frame: tuple[int, int]) -> PoseRange:
+    """The same poses from so far away that nothing small can be read."""
+    share = float(rng.uniform(*_FAR_PX_PER_MM)) * CARD_MM[0] / max(frame)
+    return replace(poses, share=(share, share))
 
 
 def _light(rng: np.random.Generator, severity: Severity, scene: Scene, defect: Defect | None) -> Light:
@@ -212,6 +229,10 @@ def _lens(rng: np.random.Generator, photo: Image, pose: Pose, ranges: _Ranges, d
     if defect is Defect.BLURRED:
         # modules of the small QR are 0.3 to 0.4 mm and MRZ strokes about 0.3 mm: a sigma of 0.9 mm leaves neither
         sigma = float(rng.uniform(0.9, 1.3)) * pose.px_per_mm
+    elif defect is Defect.MOTION:
+        length, angle = float(rng.uniform(*_SHAKEN_MM)) * pose.px_per_mm, float(rng.uniform(0, 180))
+        facts |= {"motion_px": round(length, 2), "motion_angle": round(angle, 1)}
+        photo, sigma = motion_blur(photo, length, angle), float(ranges.sigma[0]) * scale
     else:
         # a screen is still and bright: the phone focuses on its pixels
         low, high = (0.2, 0.6) if defect is Defect.SCREEN else ranges.sigma

@@ -173,6 +173,16 @@ def lay_finger(rng: np.random.Generator, photo: Image, pose: Pose, keep_clear: S
     return {"finger_mm": [round(v, 2) for v in box], "finger_covers_mm2": round(harm, 1)}
 
 
+def lay_finger_on(rng: np.random.Generator, photo: Image, pose: Pose, target: BoxMm) -> dict[str, Any]:
+    """A thumb whose tip lies in the middle of `target` and that comes from the nearest edge of the card, in place."""
+    (w, h), (x, y) = CARD_MM, ((target[0] + target[2]) / 2, (target[1] + target[3]) / 2)
+    radius = float(rng.uniform(6.5, 8.5))
+    edge = int(np.argmin([y, w - x, h - y, x]))
+    inward = math.radians([90, 180, 270, 0][edge] + float(rng.uniform(-35, 35)))
+    _paint_finger(rng, photo, pose, (x, y), inward, radius)
+    return {"finger_mm": [round(v, 2) for v in (x - radius, y - radius, x + radius, y + radius)]}
+
+
 def _paint_finger(rng: np.random.Generator, photo: Image, pose: Pose, tip: tuple[float, float], inward: float,
                   radius: float) -> None:
     """A capsule lit from above with a nail near its tip: drawn in mm from above, 6 texels each, then laid on the card's plane."""

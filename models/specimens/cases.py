@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from models.specimens.camera import Defect
 from pipeline.domain.card_model import CardModel, Side
@@ -12,12 +13,20 @@ from pipeline.domain.verdict import Outcome, Subject
 WITH_QR = (CardModel.E, CardModel.F, CardModel.G, CardModel.H)
 
 
+class Target(StrEnum):
+    """What a planted defect hits. `MRZ` is a part of it: a few letters lost are enough."""
+
+    PORTRAIT = "portrait"
+    MRZ = "mrz"
+    SMALL_QR = "small_qr"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One case. `models`: the cards it is drawn with.  verdict: what the demo policy answers where everything is legible.
 
     subjects: at least one reason must be about one of them; empty: not asked for.  shows: what each of the two photos
-    shows; None is no credential.  defects: by photo.
+    shows; None is no credential.  defects: by photo.  reason: the retake reason that names the planted defect.
     """
 
     name: str
@@ -27,6 +36,9 @@ class Case:
     shows: tuple[Side | None, Side | None] = (Side.FRONT, Side.BACK)
     front_defect: Defect | None = None
     back_defect: Defect | None = None
+    hits: Target | None = None
+    """What a glare or a finger lies upon; None: the portrait of a front, the whole MRZ of a back."""
+    reason: str | None = None
     signature: SignatureKind = SignatureKind.SIGNATURE
     expired: bool = False
     own_face: bool = True
@@ -67,6 +79,16 @@ _ALL = (
     Case("no_credential", Outcome.RETAKE, (Subject.FRONT,), shows=(None, _B)),
     Case("same_side_twice", Outcome.RETAKE, (Subject.BACK,), shows=(_F, _F)),
     Case("scribble_signature", Outcome.REVIEW, also=(Outcome.ACCEPTED,), signature=SignatureKind.SCRIBBLE, share=0),
+    # planted causes, each with the reason that names it; drawn by name only
+    *(Case(f"planted_{defect}_{hit}", Outcome.RETAKE, (side,), front_defect=defect if side is Subject.FRONT else None,
+           back_defect=defect if side is Subject.BACK else None, hits=hit, reason=f"{side}.{cause}", share=0)
+      for defect, cause in ((Defect.GLARE, "glare"), (Defect.FINGER, "covered"))
+      for side, hit in ((Subject.FRONT, Target.PORTRAIT), (Subject.BACK, Target.MRZ), (Subject.BACK, Target.SMALL_QR))),
+    *(Case(f"planted_{defect}_{side}", Outcome.RETAKE, (side,), front_defect=defect if side is Subject.FRONT else None,
+           back_defect=defect if side is Subject.BACK else None, reason=f"{side}.{cause}", share=0)
+      for defect, cause in ((Defect.BLURRED, "blurred"), (Defect.MOTION, "blurred"), (Defect.DARK, "dark"),
+                            (Defect.FAR, "too_far"))
+      for side in (Subject.FRONT, Subject.BACK)),
 )
 CASES: dict[str, Case] = {case.name: case for case in _ALL}
 """By name."""

@@ -25,16 +25,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.specimens.camera import LONG_SIDES, Defect, Scene, Severity, draw_scene, photograph
+from models.specimens.camera import LONG_SIDES, MRZ_BOX, Defect, Scene, Severity, draw_scene, photograph
 from models.specimens.card import CardSpec, DrawnCard, DrawnSide, draw_card
-from models.specimens.cases import CASES, DEMO, Case
+from models.specimens.cases import CASES, DEMO, Case, Target
 from models.specimens.faces import FacePhoto, load_faces
 from models.specimens.people import Person, invent_person
 from models.specimens.selfie import take_selfie
 from models.specimens.signatures import draw_signature, strokes_json
 from models.specimens.truth import Taken, codes_truth, expected, fields_truth, needed_boxes, photo_truth
 from pipeline.domain.card_model import CardModel, Side
-from pipeline.domain.evidence import BoxMm
+from pipeline.domain.evidence import BoxMm, CodeRole
 
 AS_OF = date(2026, 11, 24)
 """Vigencia is judged against this day, so that the same bytes give the same verdict next year."""
@@ -239,14 +239,26 @@ def _card_photos(rng: np.random.Generator, order: Order, case: Case, card: Drawn
         shot = photograph(
             None if side is None else side.image, rng, order.severity, long_side=long_side,
             defect=Defect.NO_CARD if side is None else defect, scene=now,
-            keep_clear=() if side is None else needed_boxes(side), target=_glare_target(side))
+            keep_clear=() if side is None else needed_boxes(side), target=_target(rng, side, case.hits))
         photos.append(Taken(shot, shows, side))
     return photos[0], photos[1]
 
 
-def _glare_target(side: DrawnSide | None) -> BoxMm | None:
-    """What a glare on purpose burns out: the portrait of a front, the MRZ of a back (None: the camera's own guess)."""
-    return None if side is None else side.portrait_box_mm
+def _target(rng: np.random.Generator, side: DrawnSide | None, hits: Target | None) -> BoxMm | None:
+    """What a defect on purpose lies upon: the portrait of a front, the MRZ of a back (None: the camera's own guess)."""
+    if side is None or hits is None:
+        return None if side is None else side.portrait_box_mm
+    if hits is Target.PORTRAIT:
+        return side.portrait_box_mm
+    if hits is Target.MRZ:
+        x0, y0, x1, y1 = MRZ_BOX
+        left, wide = float(rng.uniform(x0 + 4, x1 - 24)), float(rng.uniform(12, 20))
+        return left, y0 + 2, left + wide, y1 - 2
+    corners = np.array([code.corners_mm for code in side.codes if code.role is CodeRole.SMALL]).reshape(-1, 2)
+    if not len(corners):
+        return None
+    (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
+    return float(x0), float(y0), float(x1), float(y1)
 
 
 def _exif_time(moment: datetime) -> str:
