@@ -19,7 +19,7 @@ Progress = Callable[[str], None]
 
 def measure_apoyo(folders: list[Path], passes: int, answers: Any) -> None:
     """In a child: examine and decide every folder `passes` times; puts one dict on `answers`."""
-    from models.registry import load_calibration
+    from models.registry import load_calibration, load_templates
     from pipeline.cli.verify import read_folder
     from pipeline.decide import decide
     from pipeline.domain.context import Context
@@ -28,13 +28,13 @@ def measure_apoyo(folders: list[Path], passes: int, answers: Any) -> None:
     from pipeline.wiring import local_networks, pin_threads
 
     pin_threads(1)
-    networks, calibration = local_networks(threads=1), load_calibration()
+    networks, calibration, templates = local_networks(threads=1), load_calibration(), load_templates()
     captures = [(folder.name, read_folder(folder)) for folder in folders]
     rows, memory = [], []
     for lap in range(passes + 1):
         for name, capture in captures:
             before = time.process_time()
-            evidence = examine(capture, networks, calibration)
+            evidence = examine(capture, networks, calibration, templates)
             verdict = decide(evidence, Context(capture.info, DEMO_PROCESS, calibration, capture.info.as_of or _as_of()))
             cpu = time.process_time() - before
             if lap:

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.domain.calibration import Calibration, Threshold
+from pipeline.domain.card_model import CardModel, Side
+from pipeline.domain.evidence import CodeRole
+from pipeline.domain.template import CARD_MM, Certainty, Element, ElementKind, Template, Templates
+from pipeline.domain.verdict import CheckName
 from pipeline.errors import Misconfigured
 
 ROOT = Path(__file__).parent
@@ -197,6 +201,72 @@ def _threshold(path: Path, name: str, row: Any) -> Threshold:
     if not all(isinstance(text, str) and text.strip() for text in (unit, source)):
         raise Misconfigured(f"{path.name}: {name} needs a unit and a source in words")
     return Threshold(name, float(value), unit, source)
+
+
+@cache
+def load_templates() -> Templates:
+    """The templates of models/templates/*.toml. Raises `Misconfigured` as `read_templates` does."""
+    return read_templates(ROOT / "templates")
+
+
+def read_templates(folder: Path) -> Templates:
+    """One file a side of a model (or of models that print does not tell apart), sorted by name.
+
+    Raises `Misconfigured` for a file that is no TOML, an unknown word, a box that is none or leaves the card, a label without
+    its wording, a code without its role, an element named twice, or a side that two files describe.
+    """
+    templates: list[Template] = []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            template = _template(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise Misconfigured(f"{path.name} cannot be read: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise Misconfigured(f"{path.name}: {_said(error)}") from error
+        for other in templates:
+            both = set(other.models) & set(template.models)
+            if other.side is template.side and both:
+                raise Misconfigured(f"{path.name}: the {template.side} of {min(both)} is in {other.name}.toml too")
+        templates.append(template)
+    return tuple(templates)
+
+
+def _said(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _template(data: Mapping[str, Any]) -> Template:
+    _only(data, {"models", "side", "elements"})
+    elements = tuple(_element(row) for row in data["elements"])
+    names = [element.name for element in elements]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]} is named twice")
+    models = tuple(CardModel(letter) for letter in data["models"])
+    if not models or not elements:
+        raise ValueError("a template needs a model and an element")
+    return Template(models, Side(data["side"]), elements)
+
+
+def _element(row: Mapping[str, Any]) -> Element:
+    _only(row, {"name", "kind", "box", "certainty", "texts", "role", "needed_for", "optional"})
+    name, kind, box = row["name"], ElementKind(row["kind"]), tuple(float(edge) for edge in row["box"])
+    if len(box) != 4 or not (0 <= box[0] < box[2] <= CARD_MM[0] and 0 <= box[1] < box[3] <= CARD_MM[1]):
+        raise ValueError(f"the box of {name} is not x0, y0, x1, y1 in mm on the card")
+    texts, role = tuple(row.get("texts", ())), row.get("role")
+    if (kind in (ElementKind.LABEL, ElementKind.HEADING)) != bool(texts):
+        raise ValueError(f"{name}: labels and headings have texts, nothing else has")
+    if (kind is ElementKind.CODE) != (role is not None):
+        raise ValueError(f"{name}: codes have a role, nothing else has")
+    return Element(name, kind, (box[0], box[1], box[2], box[3]), Certainty(row["certainty"]), texts,
+                   None if role is None else CodeRole(role), tuple(CheckName(check) for check in row.get("needed_for", ())),
+                   bool(row.get("optional", False)))
+
+
+def _only(row: Mapping[str, Any], known: set[str]) -> None:
+    unknown = sorted(set(row) - known)
+    if unknown:
+        raise ValueError(f"unknown key {unknown[0]!r}")
 
 
 def _origin(row: Mapping[str, Any]) -> Origin:

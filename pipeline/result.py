@@ -10,6 +10,7 @@ from pipeline.domain.calibration import Calibration
 from pipeline.domain.context import Context
 from pipeline.domain.evidence import (
     FIELD_NAMES,
+    Alignment,
     BoxMm,
     CardEvidence,
     CodeEvidence,
@@ -18,6 +19,7 @@ from pipeline.domain.evidence import (
     PhotoEvidence,
     SideEvidence,
     SideQuality,
+    TemplateEvidence,
 )
 from pipeline.domain.mrz import mrz_name
 from pipeline.domain.reasons import CATALOGUE
@@ -103,6 +105,7 @@ def _card(card: CardEvidence) -> Json:
         "front": _side(card.front),
         "back": _side(card.back),
         "photos": {side.value: _photo(photo) for side, photo in card.photos.items()},
+        "alignment": _alignment(card.alignment),
     }
 
 
@@ -120,7 +123,18 @@ def _side(side: SideEvidence | None) -> Json | None:
     if side is None:
         return None
     return {"corners": _points(side.corners), "capture": side.capture.value, "quality": _quality(side.quality),
-            "residual_mm": _round(side.residual_mm), "score": _round(side.locator_score)}
+            "residual_mm": _round(side.residual_mm), "score": _round(side.locator_score), "template": _template(side.template)}
+
+
+def _template(template: TemplateEvidence | None) -> Json | None:
+    return None if template is None else {"models": [model.value for model in template.models], "anchors": template.anchors,
+                                          "astray": list(template.astray)}
+
+
+def _alignment(alignment: Alignment | None) -> Json | None:
+    return None if alignment is None else {"front_models": [model.value for model in alignment.front_models],
+                                           "back_models": [model.value for model in alignment.back_models],
+                                           "faults": [fault.value for fault in alignment.faults]}
 
 
 def _code(code: CodeEvidence) -> Json:

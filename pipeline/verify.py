@@ -12,8 +12,10 @@ from pipeline.domain.capture import Capture, Part
 from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import CardEvidence, Evidence, PhotoEvidence, SideEvidence, Sighting
 from pipeline.domain.readings import all_readings
+from pipeline.domain.template import Templates
 from pipeline.errors import BadPicture
 from pipeline.networks.api import Image, Networks
+from pipeline.stages.align_sides import align_sides
 from pipeline.stages.decode import Photo, decode
 from pipeline.stages.fingerprint import fingerprints
 from pipeline.stages.geometry import Quad, rotate_corners
@@ -46,8 +48,11 @@ class FoundSide:
     codes: tuple[CardCode, ...]
 
 
-def examine(capture: Capture, networks: Networks, calibration: Calibration) -> Evidence:
-    """All that can be seen in one support. A picture that cannot be used is evidence too: nothing here raises for it."""
+def examine(capture: Capture, networks: Networks, calibration: Calibration, templates: Templates = ()) -> Evidence:
+    """All that can be seen in one support. A picture that cannot be used is evidence too: nothing here raises for it.
+
+    templates: what the sides are registered to (`models.registry.load_templates`); without any, nothing is.
+    """
     watch = Stopwatch()
     photos, front, back = find_sides(capture, networks, calibration, watch)
 
@@ -62,6 +67,8 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration) -> E
                             selfie, networks, calibration)
     with watch.stage("signature"):
         signature = examine_signature(drawing.view if drawing else None, capture.info.strokes, calibration)
+    with watch.stage("align"):
+        aligned = align_sides(photos, text, faces.evidence, back.codes if back else None, mrz, templates)
     with watch.stage("model"):
         codes = codes_evidence(back.codes, back.quad, back.photo.scale) if back else ()
         readings = all_readings(text.readings if text else {}, mrz, codes)
@@ -71,7 +78,8 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration) -> E
                               selfie.view if selfie else None, drawing.view if drawing else None, faces.embedding, readings)
 
     card = CardEvidence(model.model, model.candidates, model.confidence, model.witnesses,
-                        front.evidence if front else None, back.evidence if back else None, photos)
+                        aligned.registered(front.evidence, model.candidates) if front else None,
+                       aligned.registered(back.evidence, model.candidates) if back else None, photos, aligned.evidence)
     face = replace(faces.evidence, selfie_readable=selfie is not None)
     return Evidence(card, codes, mrz, readings, face, signature, prints, watch.ms, networks.digests())
 

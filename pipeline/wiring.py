@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.networks.api import Net, Networks
@@ -50,7 +51,7 @@ def pin_threads(threads: int) -> None:
 
 def service_worker(settings: Settings, name: str, guard: Guard) -> Worker:
     """A worker of the service: storage opened, networks loaded and run once, on one thread. Raises `Misconfigured`."""
-    from models.registry import load_calibration, load_manifest
+    from models.registry import load_calibration, load_manifest, load_templates
     from pipeline.decide import decide
     from pipeline.electoral_roll import NoRoll
     from pipeline.networks.local import LocalNetworks
@@ -63,5 +64,6 @@ def service_worker(settings: Settings, name: str, guard: Guard) -> Worker:
     weights = load_manifest().weights
     networks = LocalNetworks(weights, threads=1)
     networks.warm(Net(name) for name in weights if name not in ON_DEMAND)
-    judge = Judge(examine, decide, networks, load_calibration(), NoRoll(), known_processes(settings.storage.processes_file))
+    judge = Judge(partial(examine, templates=load_templates()), decide, networks, load_calibration(), NoRoll(),
+                  known_processes(settings.storage.processes_file))
     return Worker(open_storage(settings.storage), judge, settings.worker, name, guard)

@@ -127,7 +127,8 @@ def photograph(side_image: Image | None, rng: np.random.Generator, severity: Sev
 
     side_image: (H, W, 3) BGR uint8 that covers the whole card, None only with `Defect.NO_CARD`.
     long_side: photo pixels, drawn where None.  keep_clear: boxes in mm that glare and fingers avoid where they can.
-    target: what `Defect.GLARE` burns out, or `Defect.FINGER` covers (default: the MRZ's place).  Raises ValueError for a missing side image.
+    target: what `Defect.GLARE` burns out, or `Defect.FINGER` covers (default: the MRZ's place).
+    Raises ValueError for a missing side image.
     """
     ranges = RANGES[severity]
     scene = scene or draw_scene(rng, severity)

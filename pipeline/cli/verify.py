@@ -56,6 +56,7 @@ def verify(
 def judge_folder(folder: Path, policy: Process, day: date | None, networks: Networks, calibration: Calibration,
                  overlays: Path | None) -> dict[str, Any]:
     """The resource of one folder; a fault of this support becomes its `error` and stops no other."""
+    from models.registry import load_templates
     from pipeline.clock import today_in_mexico
     from pipeline.decide import decide
     from pipeline.domain.context import Context
@@ -64,7 +65,7 @@ def judge_folder(folder: Path, policy: Process, day: date | None, networks: Netw
 
     try:
         capture = read_folder(folder)
-        evidence = examine(capture, networks, calibration)
+        evidence = examine(capture, networks, calibration, load_templates())
         context = Context(capture.info, policy, calibration, day or capture.info.as_of or today_in_mexico())
         verdict = decide(evidence, context)
         heading = Heading(str(uuid.uuid5(uuid.NAMESPACE_URL, folder.resolve().as_uri())), str(folder), 1, datetime.now(UTC))

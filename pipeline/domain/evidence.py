@@ -123,8 +123,38 @@ class Presentation:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateEvidence:
+    """How a side's print stands against its model's template (`pipeline.stages.register`).
+
+    models: the template's.  anchors: how many printed things were found to judge by.  astray: those that stand more than
+    the template's play from their place; by itself no sign of anything, since no public text gives exact places.
+    """
+
+    models: tuple[CardModel, ...]
+    anchors: int
+    astray: tuple[str, ...]
+
+
+class SidesFault(StrEnum):
+    """What the two sides together look like, where they do not look like one card's front and back."""
+
+    SAME_SIDE_TWICE = "same_side_twice"
+    TWO_MODELS = "two_models"
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The models whose template fits each side best (empty: nothing to tell by), and what does not go together."""
+
+    front_models: tuple[CardModel, ...]
+    back_models: tuple[CardModel, ...]
+    faults: tuple[SidesFault, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SideEvidence:
-    """One side of the card, found in one of the two card photos."""
+    """One side of the card, found in one of the two card photos. `residual_mm`: how far print stands from its template, root
+    mean square of what lies within the template's play; None where too little was found."""
 
     side: Side
     capture: Side
@@ -133,6 +163,7 @@ class SideEvidence:
     residual_mm: float | None
     quality: SideQuality
     presentation: Presentation
+    template: TemplateEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +187,7 @@ class CardEvidence:
     front: SideEvidence | None
     back: SideEvidence | None
     photos: Mapping[Side, PhotoEvidence]
+    alignment: Alignment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.domain import template
+
 Quad = NDArray[np.float64]  # (4, 2): TL, TR, BR, BL
 Matrix = NDArray[np.float64]  # (3, 3) homography
 
-CARD_MM = (85.60, 53.98)
-"""ID-1, ISO/IEC 7810."""
+CARD_MM = template.CARD_MM
 CORNER_RADIUS_MM = 3.18
 PX_PER_MM = 20
 """Scale of the rectified card: a 97-module QR of 20 mm gets 4 pixels a module."""

@@ -48,11 +48,13 @@ COLUMN_MM = (22.0, 34.0)
 
 @dataclass(frozen=True, slots=True)
 class FrontText:
-    """All that was read. `readings`: by field name, best first. `labels`: labels and headings in their canonical wording."""
+    """All that was read. `readings`: by field name, best first. `labels`: labels and headings in their canonical wording.
+    `places`: the same with the field that each names (None: a heading) and where it stands."""
 
     lines: tuple[ReadLine, ...]
     readings: Mapping[str, tuple[FieldReading, ...]]
     labels: frozenset[str]
+    places: tuple[tuple[str, str | None, BoxMm], ...] = ()
 
 
 @dataclass
@@ -139,8 +141,9 @@ def interpret(lines: Sequence[ReadLine], least: float) -> FrontText:
     _take_labelled(board)
     _take_names(board)
     _take_address(board)
-    seen = frozenset(piece.label.text for piece in labels if piece.label is not None)
-    return FrontText(tuple(lines), {name: tuple(found) for name, found in board.readings.items()}, seen)
+    places = tuple((piece.label.text, piece.label.field, piece.box_mm) for piece in labels if piece.label is not None)
+    readings = {name: tuple(found) for name, found in board.readings.items()}
+    return FrontText(tuple(lines), readings, frozenset(text for text, _, _ in places), places)
 
 
 def _take_keys(board: Board) -> None:
