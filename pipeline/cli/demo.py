@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.verify import VERDICT_STYLES, in_spanish, read_folder
+from pipeline.cli.verify import VERDICT_STYLES, in_spanish, read_folder, table_console
 from pipeline.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -48,14 +48,13 @@ def demo(
 ) -> None:
     """Draw specimens, start the embedded service, send them over HTTP, show the verdicts. Exit 0 only if all are as expected."""
     import httpx
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
     from models.specimens.make import make_demo
     from pipeline.cli.serve import running_service
     from pipeline.settings import Settings
 
-    console = Console()
+    console = table_console()
     folders = make_demo(out / "specimens", seed)
     supports = [Sent(folder, json.loads((folder / "truth.json").read_text(encoding="utf-8"))["expected"]) for folder in folders]
     settings = Settings.model_validate({"storage": {"data_dir": out / "var"}, "api": {"port": 0}})

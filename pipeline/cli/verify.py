@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 import uuid
 from datetime import UTC, date, datetime
@@ -18,9 +19,12 @@ from pipeline.domain.support import SupportInfo
 from pipeline.errors import ApoyoError, BadInput, NotFound
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipeline.domain.calibration import Calibration
     from pipeline.networks.api import Networks
 
+UNBOUND_WIDTH = 132
 VERDICT_STYLES = {"accepted": "green", "retake": "yellow", "review": "cyan", "rejected": "red"}
 
 
@@ -123,7 +127,6 @@ def in_spanish(reasons: list[dict[str, Any]]) -> str:
 
 def print_table(results: list[dict[str, Any]]) -> None:
     """For people: one row a support."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="apoyo verify")
@@ -139,4 +142,11 @@ def print_table(results: list[dict[str, Any]]) -> None:
         total = sum(result["timings_ms"].values())
         candidates = "/".join(result["card"]["candidates"]) or "–"
         table.add_row(name, candidates, f"[{style}]{result['verdict']}[/]", reasons, f"{total:.0f}")
-    Console().print(table)
+    table_console().print(table)
+
+
+def table_console() -> Console:
+    """Where tables with sentences go: a terminal as wide as it is; a pipe or a log, which has no width, as wide as they need."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else UNBOUND_WIDTH)
