@@ -20,7 +20,7 @@ from pipeline.stages.decode import Photo, decode
 from pipeline.stages.fingerprint import fingerprints
 from pipeline.stages.geometry import Quad, rotate_corners
 from pipeline.stages.identify_model import identify_model
-from pipeline.stages.locate import locate
+from pipeline.stages.locate import Located, locate, locate_inside
 from pipeline.stages.match_face import match_faces
 from pipeline.stages.places import as_corners, codes_evidence
 from pipeline.stages.presentation import measure_presentation
@@ -30,7 +30,7 @@ from pipeline.stages.read_front import read_front
 from pipeline.stages.read_mrz import read_mrz
 from pipeline.stages.rectify import px_per_mm, rectify
 from pipeline.stages.signature import examine_signature
-from pipeline.stages.survey_side import survey_side
+from pipeline.stages.survey_side import Survey, survey_side
 
 CARD_SIDE, SELFIE_SIDE = 2000, 1000
 """Long side of a decoded picture, at least: a card's print needs 2,000 (design, decision 2); a face that fills a selfie has
@@ -105,13 +105,10 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
         return PhotoEvidence(Sighting.UNREADABLE, None), None
     with watch.stage("locate"):
         located = locate(photo.view, networks, calibration)
-    if located.quad is None or located.sighting is not Sighting.FOUND:
+    surveyed = which_card(photo, located, networks, calibration, capture_side, watch)
+    if surveyed is None:
         return PhotoEvidence(located.sighting, None), None
-    with watch.stage("rectify"):
-        lying = rectify(photo.view, located.quad)
-    with watch.stage("side_and_codes"):
-        survey = survey_side(lying, networks, calibration, capture_side)
-    quad = rotate_corners(located.quad, 2) if survey.half_turn else located.quad
+    quad, survey = surveyed
     with watch.stage("quality"):
         quality = measure_quality(survey.upright, px_per_mm(quad, photo.scale))
     seen = PhotoEvidence(Sighting.FOUND, survey.side, survey.confidence, quality)
@@ -121,6 +118,38 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
         presentation = measure_presentation(survey.upright, photo.view, quad, calibration)
     evidence = SideEvidence(survey.side, capture_side, as_corners(quad * photo.scale), located.score, None, quality, presentation)
     return seen, FoundSide(evidence, photo, quad, survey.upright, survey.codes)
+
+
+def which_card(photo: Photo, located: Located, networks: Networks, calibration: Calibration, hint: Side,
+               watch: Stopwatch) -> tuple[Quad, Survey] | None:
+    """The credential among what lies in the picture, and what a look at it tells: a card of another kind beside it, a sheet
+    under it or a phone is no reason to ask for the photo again. None where nothing whole was located, or where several things
+    show a side of a credential. Where nothing shows one, what was located first.
+    """
+    surveyed: list[tuple[Quad, Survey]] = []
+
+    def survey(quad: Quad) -> bool:
+        with watch.stage("rectify"):
+            lying = rectify(photo.view, quad)
+        with watch.stage("side_and_codes"):
+            seen = survey_side(lying, networks, calibration, hint)
+        surveyed.append((rotate_corners(quad, 2) if seen.half_turn else quad, seen))
+        return seen.side is not None
+
+    whole = [located.guess] if located.guess is not None and located.sighting is not Sighting.CUT else []
+    shown = 0
+    for quad in (*whole, *located.others):
+        shown += survey(quad)
+        if shown and located.sighting is not Sighting.SEVERAL:
+            return surveyed[-1]
+    if not shown and located.guess is not None:
+        with watch.stage("locate"):
+            inner = locate_inside(photo.view, located.guess, networks, calibration)
+        if inner is not None and survey(inner):
+            return surveyed[-1]
+    if located.sighting is Sighting.FOUND:
+        return surveyed[0]
+    return next(one for one in surveyed if one[1].side is not None) if shown == 1 else None
 
 
 def open_picture(data: bytes | None, long_side: int = CARD_SIDE) -> Photo | None:

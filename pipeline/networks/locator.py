@@ -165,3 +165,41 @@ def cells_at_frame(sight: Sight, quad: Quad) -> int:
     beyond = cv2.dilate(inside, np.ones((3, 3), np.uint8)) == 0
     own = (labels == int(votes.argmax())) & ((sight.area > FULL) | beyond)
     return max(int(edge.sum()) for edge in (own[0], own[-1], own[:, 0], own[:, -1]))
+
+
+def runs_on(sight: Sight, quad: Quad) -> float:
+    """How surely the document goes on beyond one of the quad's sides to the frame, between the same two neighbours, 0..1.
+
+    A cut card is often given a fourth side that is printed inside of it. Then the strip from there to the frame is covered,
+    and what lies beside the strip is not; a sheet that the card lies on is covered beside it too.
+    """
+    cells = sight.to_cells(quad)
+    height, width = sight.area.shape
+    surest = 0.0
+    for side in range(4):
+        a, b = cells[side], cells[(side + 1) % 4]
+        out_a, out_b = a - cells[(side + 3) % 4], b - cells[(side + 2) % 4]
+        a, b = (end + out / max(float(np.linalg.norm(out)), 1e-9) for end, out in ((a, out_a), (b, out_b)))  # a cell further
+        strip = np.array([a, b, b + 2 * out_b, a + 2 * out_a])
+        along = (b - a) * BESIDE
+        wide = np.array([a - along, b + along, b + along + 2 * out_b, a - along + 2 * out_a])
+        inner, outer = _filled(strip, sight.area.shape), _filled(wide, sight.area.shape)
+        reaches = inner[[0, -1]].sum() + inner[:, [0, -1]].sum()
+        if reaches < LEAST_REACH or inner.sum() > height * width / 2:
+            continue
+        beside = outer & ~inner
+        if beside.any():
+            surest = max(surest, float(sight.area[inner].mean() - sight.area[beside].mean()))
+    return surest
+
+
+BESIDE = 0.25
+"""Share of a side's length that is looked at on either side of the strip beyond it."""
+LEAST_REACH = 3
+"""Cells of the frame that the strip must meet."""
+
+
+def _filled(polygon: Quad, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(mask, np.round(polygon * 16).astype(np.int32), 1, shift=4)
+    return mask.astype(bool)

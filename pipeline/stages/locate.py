@@ -14,10 +14,12 @@ import numpy as np
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import Sighting
 from pipeline.networks.api import Image, Networks
-from pipeline.networks.locator import Sight, Window, candidates, cells_at_frame, halved, look, overlap
+from pipeline.networks.locator import Sight, Window, candidates, cells_at_frame, halved, look, overlap, runs_on
+from pipeline.stages.combine_sides import combine, shape_worth
 from pipeline.stages.complete_quad import complete
 from pipeline.stages.contours import contour_quads
 from pipeline.stages.geometry import CARD_MM, Quad, quad_area, quad_iou
+from pipeline.stages.pose import pose_errors
 from pipeline.stages.rectify import side_lengths
 from pipeline.stages.refine import WEAK, Floats, Refined, refine
 
@@ -39,10 +41,23 @@ FRAME_SHARE = 0.02
 """A side without support that runs within this share of the long side along the frame is the frame, not the card."""
 COMPLETED = 3
 """Candidates of which each side is also tried where the others demand it."""
+OTHERS, ELSEWHERE = 3, 0.4
+"""Further things that are named at most, and the IoU below which one is not another reading of the first."""
+RIM = 0.04
+"""Share of a thing's size that is left out all round when a card is sought inside: its own edges are not that card's."""
 SEEN = 0.8
 """Support that every side of such a candidate needs: a shape that was demanded and not seen is none."""
 FOCAL_SHARES = (0.7, 0.95)
 """Main cameras of phones have focal lengths of 0.7 to 1 of the picture's long side; edges put right the rest."""
+COMBINE_SIDE, COMBINE_REACH = 500, 0.14
+"""Long side of the picture in which lines are combined, and how far, as a share of the card's long side, they are sought."""
+COMBINED_FROM, COMBINED = 2, 5
+"""Candidates whose sides are combined, and combinations of each that are judged."""
+SAME_THING = 0.85
+"""Share of a candidate's agreement with the seen area that a combination must keep: lines of print inside of a square can be
+put together to the shape that is sought, and leave a quarter of the square out."""
+COMBINE_ROUNDS = 2
+"""The second starts from what the first found: a rough quad that is askew sees only a part of its neighbours' true sides."""
 SAME = 0.75
 """IoU above which two candidates are the same thing."""
 
@@ -53,11 +68,15 @@ ALMOST_SAME = 0.95
 @dataclass(frozen=True, slots=True)
 class Located:
     """sighting: FOUND, NONE, CUT or SEVERAL.  quad: (4, 2) float64 view pixels, clockwise, its first side a long one (upright
-    or half-turned: another stage settles that); None for NONE.  score: 0..1, area overlap times edge support."""
+    or half-turned: another stage settles that); None for NONE.  score: 0..1, area overlap times edge support times shape.
+    others: further whole things of about the shape that is sought, best first, as quads like the first.  guess: the best
+    candidate, also where its score is no word that anything was found; None where there was none at all."""
 
     sighting: Sighting
     quad: Quad | None
     score: float
+    others: tuple[Quad, ...] = ()
+    guess: Quad | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +97,7 @@ def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: 
     """Finds the one card in a photograph.
 
     view: (H, W, 3) BGR uint8, upright.  ratio: long over short side of what is sought; shapes far from it lose score.
-    Thresholds `locate.found`, `locate.second_look`, `locate.several_area`, `locate.cut_cells`.
+    Thresholds: models/calibration/locate.json.
     """
     if min(view.shape[:2]) < SMALLEST_VIEW:
         return Located(Sighting.NONE, None, 0.0)
@@ -92,19 +111,49 @@ def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: 
     if max((j.score for j in judged), default=0.0) < calibration["locate.second_look"]:
         judged += _second_look(picture, judged, whole, networks, ratio)
         judged += _completed(picture, judged, whole, ratio)
-    judged.sort(key=lambda j: -j.score)
+        for _ in range(COMBINE_ROUNDS):
+            if max((j.score for j in judged), default=0.0) < calibration["locate.combine"]:
+                judged += _combined(picture, judged, whole, ratio)
+    judged.sort(key=lambda j: (j.cut or j.score < calibration["locate.found"], -j.score))
     best = judged[0] if judged else None
     if best is None:
         return Located(Sighting.NONE, None, 0.0)
-    quad = long_side_first((best.quad + 0.5) * step - 0.5)
-    if best.cut or cells_at_frame(whole, best.quad) >= calibration["locate.cut_cells"]:
-        enough = best.score >= calibration["locate.cut"]
-        return Located(Sighting.CUT, quad, best.score) if enough else Located(Sighting.NONE, None, best.score)
+    sighting = _sighting(best, judged, whole, calibration)
+    others = _others(best, judged, calibration)
+    quad, *rest = (long_side_first((j.quad + 0.5) * step - 0.5) for j in (best, *others))
+    return Located(sighting, None if sighting is Sighting.NONE else quad, best.score, tuple(rest), quad)
+
+
+def locate_inside(view: Image, quad: Quad, networks: Networks, calibration: Calibration) -> Quad | None:
+    """A card within what was located: a copy on a sheet, a picture on a screen. None where no whole one is there.
+
+    view, quad: as `locate` takes and gives them.
+    """
+    (x0, y0), (x1, y1) = np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0)).astype(int)
+    rim = round(RIM * max(x1 - x0, y1 - y0))
+    x0, y0, x1, y1 = max(x0 + rim, 0), max(y0 + rim, 0), min(x1 - rim, view.shape[1]), min(y1 - rim, view.shape[0])
+    found = locate(np.ascontiguousarray(view[y0:y1, x0:x1]), networks, calibration)
+    return None if found.quad is None or found.sighting is Sighting.CUT else found.quad + np.array([x0, y0])
+
+
+def _sighting(best: Judged, judged: list[Judged], whole: Sight, calibration: Calibration) -> Sighting:
+    """What the best candidate is."""
+    touches = cells_at_frame(whole, best.quad) >= calibration["locate.cut_cells"] and best.score < calibration["locate.whole"]
+    if best.cut or touches or runs_on(whole, best.quad) >= calibration["locate.runs_on"]:
+        return Sighting.CUT if best.score >= calibration["locate.cut"] else Sighting.NONE
     if best.score < calibration["locate.found"]:
-        return Located(Sighting.NONE, None, best.score)
-    if any(_another(best, j, calibration) for j in judged[1:]):
-        return Located(Sighting.SEVERAL, quad, best.score)
-    return Located(Sighting.FOUND, quad, best.score)
+        return Sighting.NONE
+    return Sighting.SEVERAL if any(_another(best, j, calibration) for j in judged) else Sighting.FOUND
+
+
+def _others(best: Judged, judged: list[Judged], calibration: Calibration) -> list[Judged]:
+    """Whole candidates elsewhere, or of another size, that would have been found had they been alone."""
+    others: list[Judged] = []
+    for j in judged:
+        if len(others) < OTHERS and j.score >= calibration["locate.found"] and not j.cut and all(
+                quad_iou(j.quad, other.quad) < ELSEWHERE for other in (best, *others)):
+            others.append(j)
+    return others
 
 
 def long_side_first(quad: Quad) -> Quad:
@@ -164,6 +213,28 @@ def _completed(picture: Image, judged: list[Judged], whole: Sight, ratio: float)
     return [j for j in found if j.support.min() >= SEEN]
 
 
+def _combined(picture: Image, judged: list[Judged], whole: Sight, ratio: float) -> list[Judged]:
+    """The best candidates' sides, each also at its next likely lines, put together as their shape demands. In a reduced picture:
+    what is sought is which line it is; refining says where exactly."""
+    shrunk = max(1, round(max(picture.shape[:2]) / COMBINE_SIDE))
+    height, width = picture.shape[0] // shrunk, picture.shape[1] // shrunk
+    small = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    best: list[Quad] = []
+    for j in sorted(judged, key=lambda j: -j.score):
+        if len(best) < COMBINED_FROM and all(quad_iou(j.quad, other) < ALMOST_SAME for other in best):
+            best.append(j.quad)
+    least = SAME_THING * max((overlap(whole, j.quad) for j in judged), default=0.0)
+    found: list[Judged] = []
+    for quad in best:
+        rough = (quad + 0.5) / shrunk - 0.5
+        reach = max(8, round(COMBINE_REACH * float(side_lengths(rough).max())))
+        for combined in combine(small, rough, reach, (width, height), ratio, COMBINED):
+            j = _judge(picture, (combined + 0.5) * shrunk - 0.5, whole, ratio, reach=SETTLE_PX * shrunk)
+            if overlap(whole, j.quad) >= least:
+                found.append(j)
+    return found
+
+
 def _grown(box: tuple[float, float, float, float], factor: float, picture: Image) -> Window:
     """The box grown round its centre, not thinner than the network's own shape, and clipped to the picture."""
     centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
@@ -173,21 +244,19 @@ def _grown(box: tuple[float, float, float, float], factor: float, picture: Image
     return x0, y0, min(picture.shape[1], int(centre_x + wide) + 1), min(picture.shape[0], int(centre_y + high) + 1)
 
 
-def _judge(picture: Image, quad: Quad, sight: Sight, ratio: float, shrunk: int = 1) -> Judged:
+def _judge(picture: Image, quad: Quad, sight: Sight, ratio: float, shrunk: int = 1, reach: int = 0) -> Judged:
     """Refines a candidate and scores it: area overlap, mean and least edge support, and how well its shape can be right.
 
     picture: the working picture, or its reduction by the whole factor `shrunk`; quads are always in the working picture's pixels.
     """
-    reach = max(6, round(REACH_SHARE * _long_side(sight.window) / shrunk))
+    reach = reach or max(6, round(REACH_SHARE * _long_side(sight.window) / shrunk))
     refined = refine(picture, refine(picture, (quad + 0.5) / shrunk - 0.5, reach).quad, SETTLE_PX)
     if quad_area(refined.quad) < 100:
         return Judged(quad, refined.support * 0.0, 0.0, False)
     cut = _runs_out(refined.quad, refined.support, picture)
     refined = Refined((refined.quad + 0.5) * shrunk - 0.5, refined.support)
-    sides = side_lengths(refined.quad)
-    seen = (sides[0] + sides[2]) / (sides[1] + sides[3])
-    off = abs(np.log(max(seen, 1 / seen) / ratio))
-    shape = float(np.exp(-((max(off - 0.1, 0.0) / 0.3) ** 2)))
+    errors = pose_errors(refined.quad[None], (picture.shape[1] * shrunk, picture.shape[0] * shrunk), ratio)
+    shape = 1.0 if cut else float(shape_worth(errors)[0])  # of a thing that runs out of the frame no shape is known
     edges = float(refined.support.mean() * 0.65 + refined.support.min() * 0.35)
     score = overlap(sight, refined.quad) * (0.35 + 0.65 * edges) * shape
     return Judged(refined.quad, refined.support, score, cut)

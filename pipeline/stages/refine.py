@@ -30,6 +30,8 @@ PRIOR = 0.18
 """How much of a full score a line loses at the end of the reach, by shift and by turn: near the rough quad is likelier."""
 TUKEY_PX = 1.5
 """Cut-off of Tukey's biweight, in pixels of the picture searched."""
+APART = 3
+"""Pixels at both ends within which two lines are one."""
 WEAK = 0.2
 """Support below which a side stays where the rough quad has it."""
 
@@ -53,7 +55,7 @@ def refine(picture: Image, quad: Quad, reach: int) -> Refined:
     fitted, support = _fit(steps, _best_lines(steps, level, reach), level, reach)
     offsets = np.where(support[:, None] >= WEAK, fitted, 0.0)
     first, second = starts + normals * offsets[:, :1], ends + normals * offsets[:, 1:]
-    corners = _meet(np.roll(first, 1, axis=0), np.roll(second, 1, axis=0), first, second)
+    corners = meet(np.roll(first, 1, axis=0), np.roll(second, 1, axis=0), first, second)
     if not np.isfinite(corners).all() or not is_convex(corners):
         return Refined(quad, support * 0.0)
     return Refined(corners, support)
@@ -92,17 +94,41 @@ def _table(reach: int) -> tuple[NDArray[np.intp], Floats]:
     return index, loss
 
 
+def _votes(steps: Floats, level: Floats) -> Floats:
+    """How surely an edge runs through each sampled point, 0..1: the crests of the steps, and a little of it beside them."""
+    before, behind = np.roll(steps, 1, axis=2), np.roll(steps, -1, axis=2)
+    crests = np.where((steps >= before) & (steps >= behind), steps / (steps + level[:, None, None]), 0.0)
+    beside = np.maximum(np.roll(crests, 1, axis=2), np.roll(crests, -1, axis=2))
+    return np.asarray(np.maximum(crests, 0.7 * beside), dtype=np.float64)
+
+
 def _best_lines(steps: Floats, level: Floats, reach: int) -> Floats:
     """(4, 2) end offsets of the line that most places of a side agree on."""
-    before, behind = np.roll(steps, 1, axis=2), np.roll(steps, -1, axis=2)
-    votes = np.where((steps >= before) & (steps >= behind), steps / (steps + level[:, None, None]), 0.0)
-    wide = np.maximum(votes, 0.7 * np.maximum(np.roll(votes, 1, axis=2), np.roll(votes, -1, axis=2)))
+    wide = _votes(steps, level)
     index, loss = _table(reach)
     lines = np.empty((4, 2))
     for side in range(4):
         score = wide[side].ravel()[index].mean(axis=2) - loss
         lines[side] = np.unravel_index(int(score.argmax()), score.shape)
     return lines - reach
+
+
+def several_lines(picture: Image, quad: Quad, reach: int, count: int) -> tuple[Floats, Floats]:
+    """For each side the `count` best supported lines within `reach` pixels, however far off: ends (4, count, 2, 2) in pixels of
+    the picture and scores (4, count), 0..1; a score of 0 is no line. What is near is no likelier here than what is far."""
+    steps, normals, starts, ends = _profiles(picture, quad, reach)
+    votes = _votes(steps, STEP_LEVEL + np.median(steps, axis=(1, 2)))
+    index, _ = _table(reach)
+    lines, scores = np.zeros((4, count, 2, 2)), np.zeros((4, count))
+    for side in range(4):
+        score = votes[side].ravel()[index].mean(axis=2)
+        for place in range(count):
+            first, second = (int(k) for k in np.unravel_index(int(score.argmax()), score.shape))
+            scores[side, place] = score[first, second]
+            lines[side, place, 0] = starts[side] + normals[side] * (first - reach)
+            lines[side, place, 1] = ends[side] + normals[side] * (second - reach)
+            score[max(first - APART, 0):first + APART + 1, max(second - APART, 0):second + APART + 1] = 0.0
+    return lines, scores
 
 
 def _fit(steps: Floats, lines: Floats, level: Floats, reach: int) -> tuple[Floats, Floats]:
@@ -141,7 +167,7 @@ def _weighted_line(depth: Floats, weight: Floats, share: Floats, last: Floats) -
     return np.asarray(np.where(usable[:, None], fitted, last), dtype=np.float64)
 
 
-def _meet(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
+def meet(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
     """Where the lines a-b and c-d cross, row by row of (N, 2); not finite where they are parallel."""
     u, v, gap = b - a, d - c, c - a
     cross = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]

@@ -12,7 +12,7 @@ from models.registry import load_calibration
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import Sighting
 from pipeline.networks.api import Array, Net
-from pipeline.networks.locator import candidates, look
+from pipeline.networks.locator import Sight, candidates, look, runs_on
 from pipeline.stages.geometry import Quad, is_convex, quad_iou
 from pipeline.stages.locate import locate, long_side_first
 from pipeline.stages.refine import refine
@@ -54,7 +54,7 @@ def lay(view: np.ndarray, quad: Quad, seed: int = 0) -> None:
 
 CARDS = {
     "straight": np.array([[400, 350], [1600, 350], [1600, 1107], [400, 1107]], float),
-    "turned": np.array([[900, 200], [1700, 700], [1350, 1290], [500, 780]], float),
+    "turned": np.array([[840, 200], [1700, 700], [1384, 1243], [524, 743]], float),
     "on its side": np.array([[1300, 250], [1310, 1280], [690, 1240], [660, 230]], float),
     "tilted": np.array([[500, 450], [1500, 380], [1650, 1100], [380, 1010]], float),
     "upside down": np.array([[1600, 1107], [400, 1107], [400, 350], [1600, 350]], float),
@@ -182,6 +182,30 @@ def test_two_cards_of_a_size_are_several_and_a_small_one_beside_is_not(calibrati
         lay(view, first)
         lay(view, other, 8)
         assert locate(view, Told([first, other], off=6), calibration).sighting is expected
+
+
+def test_what_else_lies_there_is_named(calibration: Calibration) -> None:
+    first = np.array([[100, 300], [950, 300], [950, 836], [100, 836]], float)
+    other = first + np.array([950.0, 200.0])
+    view = desk(6)
+    lay(view, first)
+    lay(view, other, 8)
+    found = locate(view, Told([first, other], off=6), calibration)
+    assert [max(quad_iou(quad, card) for card in (first, other)) > 0.9 for quad in found.others] == [True]
+
+
+@pytest.mark.parametrize(("beyond", "beside", "least", "most"), [
+    (0.0, 0.0, -0.1, 0.1), (1.0, 0.0, 0.8, 1.0), (1.0, 1.0, -0.1, 0.1), (0.0, 1.0, -1.0, 0.1),
+])
+def test_a_document_runs_on_where_the_strip_beyond_a_side_is_covered_and_what_lies_beside_is_not(
+        beyond: float, beside: float, least: float, most: float) -> None:
+    area = np.zeros((48, 64), np.float32)
+    area[:, 40:] = beside
+    area[14:34, 40:] = beyond
+    area[14:34, 10:40] = 1.0
+    sight = Sight((0, 0, 640, 480), area, np.zeros_like(area), np.zeros((4, 48, 64), np.float32))
+    quad = sight.to_picture(np.array([[9.5, 13.5], [39.5, 13.5], [39.5, 33.5], [9.5, 33.5]]))
+    assert least <= runs_on(sight, quad) <= most
 
 
 def test_another_shape_is_sought_by_its_ratio(calibration: Calibration) -> None:
