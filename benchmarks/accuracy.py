@@ -19,17 +19,17 @@ Tally = dict[str, list[int]]
 def judge_all(folders: list[Path], jobs: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """(truth, resource) of each folder, judged in `jobs` processes."""
     if jobs <= 1:
-        _start()
-        yield from map(_judge, folders)
+        start()
+        yield from map(judge_one, folders)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_start) as pool:
-        yield from pool.imap(_judge, folders)
+    with multiprocessing.get_context("spawn").Pool(jobs, initializer=start) as pool:
+        yield from pool.imap(judge_one, folders)
 
 
 _state: dict[str, Any] = {}
 
 
-def _start() -> None:
+def start() -> None:
     from models.registry import load_calibration
     from pipeline.wiring import local_networks, pin_threads
 
@@ -37,7 +37,7 @@ def _start() -> None:
     _state.update(networks=local_networks(threads=1), calibration=load_calibration())
 
 
-def _judge(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def judge_one(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from pipeline.cli.verify import judge_folder
     from pipeline.domain.process import DEMO_PROCESS
 

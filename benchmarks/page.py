@@ -28,7 +28,7 @@ BAR, LEFT, WIDTH = 22, 190, 760
 
 
 def main() -> None:
-    for name, write in (("stages", write_performance), ("accuracy", write_accuracy)):
+    for name, write in (("stages", write_performance), ("accuracy", write_accuracy), ("cards", write_cards)):
         path = RESULTS / f"{name}.json"
         if path.exists():
             write(json.loads(path.read_text(encoding="utf-8")))
@@ -88,6 +88,51 @@ def write_accuracy(result: dict[str, Any]) -> None:
               "Each wrong answer is listed by name in the raw file; its seed draws it again.", "",
               "The thresholds behind these answers, each with what it was measured on, are in `models/calibration/`."]
     (DOCS / "accuracy.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+CARD_TITLES = {
+    "corners_iou_0.9": ("corners IoU ≥ 0.9", "≥ 99.7 %", "≥ 98 %"), "side": ("side and direction", "99.9 %", "99 %"),
+    "model_e_to_h": ("model E to H (G and H one class)", "99.5 %", "97 %"),
+    "model_a_to_d_refused_by_name": ("models A to D refused by name", "99.5 %", "97 %"),
+    "no_card_not_called_one": ("no card, and none reported", "≥ 99.5 %", "≥ 98 %"),
+    "cut_not_called_whole": ("cut card not called whole", "≥ 99.5 %", "≥ 98 %"),
+    "retake_reason": ("right retake reason for a planted defect", "≥ 97 %", "≥ 90 %"),
+    "not_refused": ("good capture not refused", "≥ 99.5 %", "≥ 97 %"), "no_error": ("no error", "", ""),
+}
+"""Question, target at normal, target at hard."""
+
+
+def write_cards(result: dict[str, Any]) -> None:
+    """docs/cards.md, with a histogram and a confusion matrix a severity."""
+    severities: dict[str, Any] = result["severities"]
+    names = list(severities)
+    lines = ["# Seeing the card", "", CAVEAT, "",
+             f"`make evaluate-cards`, seed {result['seed']}, {_made_on(result)}. In brackets: Wilson's 95 % interval.", "",
+             "| question | target: normal · hard | " + " | ".join(f"{n}, {severities[n]['supports']} supports" for n in names) + " |",
+             "|---|---|" + "---|" * len(names)]
+    for question, (title, normal, hard) in CARD_TITLES.items():
+        rates = [severities[name]["rates"].get(question) for name in names]
+        if any(rates):
+            lines.append(f"| {title} | {normal} · {hard} | " + " | ".join(map(cell, rates)) + " |")
+    lines.append("| mean IoU | ≥ 0.990 · ≥ 0.975 | " + " | ".join(f"{severities[name]['iou_mean']:.4f}" for name in names) + " |")
+    lines.append("| ms a side: locate, rectify, side and codes | 10 without codes | " + " | ".join(
+        " · ".join(f"{ms:.1f}" for ms in severities[name]["ms_a_side"].values()) for name in names) + " |")
+    for name in names:
+        one = severities[name]
+        (DOCS / f"cards-{name}.svg").write_text(bars(one["iou_histogram"], f"{name}: captures by IoU"), encoding="utf-8")
+        lines += ["", f"## {name}", "", f"![IoU](cards-{name}.svg)", "", *confusion(one["confusion"]), "",
+                  "Planted defects and the reasons given:", "", "| planted → given | times |", "|---|---|",
+                  *(f"| {said} | {count} |" for said, count in one["reasons"].items())]
+    (DOCS / "cards.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def confusion(counts: dict[str, int]) -> list[str]:
+    """The confusion matrix as a table: rows are the truth, columns what was answered."""
+    pairs = [tuple(key.split(" → ")) for key in counts]
+    truths, answers = sorted({truth for truth, _ in pairs}), sorted({answer for _, answer in pairs})
+    return ["| model | " + " | ".join(answers) + " |", "|---|" + "---|" * len(answers),
+            *(f"| {truth} | " + " | ".join(str(counts.get(f"{truth} → {answer}", "")) for answer in answers) + " |"
+              for truth in truths)]
 
 
 def cell(rate: dict[str, Any] | None) -> str:

@@ -14,7 +14,7 @@ CACHE = Path(".cache/bench")
 PHOTO_12_MP = 4000
 """Long side of a 12-megapixel photograph (4000 x 3000)."""
 COUNT_STAGES = 30
-SEED_STAGES, SEED_ACCURACY = 20_261, 77_001
+SEED_STAGES, SEED_ACCURACY, SEED_CARDS = 20_261, 77_001, 88_002
 """Apart from every seed that training and calibration draw from."""
 
 
@@ -77,15 +77,46 @@ def accuracy(
     from benchmarks.report import write
     from models.specimens.make import make_specimens
 
-    chosen = [one for one in SeverityChoice if one is not SeverityChoice.ALL and severity in (one, SeverityChoice.ALL)]
     result: dict[str, Any] = {}
-    for one in chosen:  # the same people and cards in each severity: the captures differ
+    for one in chosen(severity):  # the same people and cards in each severity: the captures differ
         folders = make_specimens(CACHE / f"accuracy-{one}-{seed}", count, seed, one.value, None, jobs=jobs)
         with Progress(transient=True) as progress:
             task = progress.add_task(f"{one}: judging", total=len(folders))
             result[one.value] = run_accuracy(folders, jobs, functools.partial(progress.advance, task))
         print_rates(one.value, result[one.value])
     typer.echo(f"raw: {write('accuracy', {'seed': seed, 'severities': result}, out)}")
+
+
+@bench.command()
+def cards(
+    count: Annotated[int, typer.Option(help="Supports a severity; a support is two captures.")] = 200,
+    severity: Annotated[SeverityChoice, typer.Option(help="One severity, or all three.")] = SeverityChoice.ALL,
+    seed: Annotated[int, typer.Option(help="Another seed draws other people, cards and captures.")] = SEED_CARDS,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 2,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """Is the card seen: corners, side, model, retake reasons; a sheet of the worst captures."""
+    from rich.progress import Progress
+
+    from benchmarks.cards import MIXTURE, draw_worst, run_cards
+    from benchmarks.report import write
+    from models.specimens.make import make_specimens
+
+    result: dict[str, Any] = {}
+    for one in chosen(severity):
+        folders = make_specimens(CACHE / f"cards-{one}-{seed}", count, seed, one.value, MIXTURE, jobs=jobs)
+        with Progress(transient=True) as progress:
+            task = progress.add_task(f"{one}: judging", total=len(folders))
+            result[one.value] = run_cards(folders, jobs, functools.partial(progress.advance, task))
+        print_rates(one.value, result[one.value])
+        sheet = CACHE / f"cards-{one}-worst.jpg"
+        draw_worst(result[one.value]["worst"], folders, sheet)
+        typer.echo(f"worst captures: {sheet}")
+    typer.echo(f"raw: {write('cards', {'seed': seed, 'severities': result}, out)}")
+
+
+def chosen(severity: SeverityChoice) -> list[SeverityChoice]:
+    return [one for one in SeverityChoice if one is not SeverityChoice.ALL and severity in (one, SeverityChoice.ALL)]
 
 
 def print_stages(summary: dict[str, Any]) -> None:
