@@ -108,7 +108,7 @@ def write_cards(result: dict[str, Any]) -> None:
     names = list(severities)
     lines = ["# Seeing the card", "", CAVEAT, "",
              f"`make evaluate-cards`, seed {result['seed']}, {_made_on(result)}. In brackets: Wilson's 95 % interval.", "",
-             "| question | target: normal · hard | " + " | ".join(f"{n}, {severities[n]['supports']} supports" for n in names) + " |",
+             "| question | target: normal · hard | " + " | ".join(f"{n}, {severities[n]['captures']} good" for n in names) + " |",
              "|---|---|" + "---|" * len(names)]
     for question, (title, normal, hard) in CARD_TITLES.items():
         rates = [severities[name]["rates"].get(question) for name in names]
