@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check bench specimens lock clean train-locator train-readers evaluate-cards
+.PHONY: help install weights demo up test check bench specimens lock clean train-locator train-card-model train-readers evaluate-cards
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,9 @@ lock: $(STAMP) ## re-make requirements.lock from setup.cfg
 
 train-locator: $(STAMP) ## train the card locator again (needs the extra: pip install -e '.[train]')
 	@$(BIN)/python -m models.training.locator
+
+train-card-model: $(STAMP) ## train the classifier of side and model again (needs the extra: pip install -e '.[train]')
+	@$(BIN)/python -m models.training.card_model
 
 train-readers: $(STAMP) ## train the MRZ and field readers again (needs the extra: pip install -e '.[train]')
 	@$(BIN)/python -m models.training.readers mrz

@@ -15,6 +15,7 @@ from pipeline.domain.readings import all_readings
 from pipeline.domain.template import Templates
 from pipeline.errors import BadPicture
 from pipeline.networks.api import Image, Networks
+from pipeline.networks.card_model import CardLook, look_at_card
 from pipeline.stages.align_sides import align_sides
 from pipeline.stages.decode import Photo, decode
 from pipeline.stages.fingerprint import fingerprints
@@ -30,7 +31,7 @@ from pipeline.stages.read_front import read_front
 from pipeline.stages.read_mrz import read_mrz
 from pipeline.stages.rectify import px_per_mm, rectify
 from pipeline.stages.signature import examine_signature
-from pipeline.stages.survey_side import Survey, survey_side
+from pipeline.stages.survey_side import Survey, survey_by_look, survey_side
 
 CARD_SIDE, SELFIE_SIDE = 2000, 1000
 """Long side of a decoded picture, at least: a card's print needs 2,000 (design, decision 2); a face that fills a selfie has
@@ -46,6 +47,7 @@ class FoundSide:
     quad: Quad
     image: Image
     codes: tuple[CardCode, ...]
+    look: CardLook
 
 
 def examine(capture: Capture, networks: Networks, calibration: Calibration, templates: Templates = ()) -> Evidence:
@@ -72,7 +74,8 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
     with watch.stage("model"):
         codes = codes_evidence(back.codes, back.quad, back.photo.scale) if back else ()
         readings = all_readings(text.readings if text else {}, mrz, codes)
-        model = identify_model(text, mrz, codes, calibration, has_back=back is not None)
+        looks = {side.evidence.side: side.look for side in (front, back) if side}
+        model = identify_model(text, mrz, codes, calibration, has_back=back is not None, looks=looks)
     with watch.stage("fingerprints"):
         prints = fingerprints(capture, front.image if front else None, back.image if back else None,
                               selfie.view if selfie else None, drawing.view if drawing else None, faces.embedding, readings)
@@ -114,17 +117,19 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
     seen = PhotoEvidence(Sighting.FOUND, survey.side, survey.confidence, quality)
     if survey.side is None:
         return seen, None
+    with watch.stage("card_look"):
+        card_look = look_at_card(survey.upright, networks)
     with watch.stage("presentation"):
         presentation = measure_presentation(survey.upright, photo.view, quad, calibration)
     evidence = SideEvidence(survey.side, capture_side, as_corners(quad * photo.scale), located.score, None, quality, presentation)
-    return seen, FoundSide(evidence, photo, quad, survey.upright, survey.codes)
+    return seen, FoundSide(evidence, photo, quad, survey.upright, survey.codes, card_look)
 
 
 def which_card(photo: Photo, located: Located, networks: Networks, calibration: Calibration, hint: Side,
                watch: Stopwatch) -> tuple[Quad, Survey] | None:
     """The credential among what lies in the picture, and what a look at it tells: a card of another kind beside it, a sheet
     under it or a phone is no reason to ask for the photo again. None where nothing whole was located, or where several things
-    show a side of a credential. Where nothing shows one, what was located first.
+    show a side of a credential. Where nothing shows one, what looks like one; else what was located first.
     """
     surveyed: list[tuple[Quad, Survey]] = []
 
@@ -148,6 +153,11 @@ def which_card(photo: Photo, located: Located, networks: Networks, calibration: 
         if inner is not None and survey(inner):
             return surveyed[-1]
     if located.sighting is Sighting.FOUND:
+        with watch.stage("card_look"):
+            looked = ((quad, survey_by_look(lying.upright, networks, calibration)) for quad, lying in surveyed)
+            told = next(((quad, seen) for quad, seen in looked if seen.side is not None), None)
+        if told is not None:
+            return rotate_corners(told[0], 2) if told[1].half_turn else told[0], told[1]
         return surveyed[0]
     return next(one for one in surveyed if one[1].side is not None) if shown == 1 else None
 

@@ -16,6 +16,7 @@ class Net(StrEnum):
     """The networks of the default plan, by their names in models/manifest.toml."""
 
     LOCATOR = "locator"
+    CARD_MODEL = "card_model"
     FACE_DETECTOR = "face_detector"
     FACE_RECOGNISER = "face_recogniser"
     MRZ_READER = "mrz_reader"

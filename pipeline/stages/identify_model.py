@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.domain.calibration import Calibration
-from pipeline.domain.card_model import CardModel
+from pipeline.domain.card_model import CardModel, Side
 from pipeline.domain.evidence import CodeEvidence, CodeRole, CodeStatus, FieldReading, MrzEvidence, Witness
+from pipeline.networks.card_model import CardLook
 
 A, B, C, D, E, F, G, H, I, J = CardModel  # noqa: E741 - INE's letters
 OLD, NEWEST = (A, B, C), (I, J)
@@ -26,6 +27,8 @@ HOME_SHARE = 0.2
 """The domestic model's share of each pair (E F, G H, I J) where the address ends abroad."""
 
 _COUNTRY = re.compile(r"\b(E\.?U\.?A\.?|U\.?S\.?A\.?|ESTADOS UNIDOS|CANADA|ESPANA|ALEMANIA|FRANCIA|REINO UNIDO)$")
+LOOKS = ("front_look", "back_look")
+"""The witnesses that read nothing: what a network, trained on drawings alone, takes each side for."""
 FIELD_LABELS = ("NOMBRE", "DOMICILIO", "CLAVE DE ELECTOR", "CURP", "VIGENCIA", "SECCION", "FECHA DE NACIMIENTO")
 """Labels that fronts from C on share: where several of them were read, a label that was not found was probably not there."""
 ENOUGH_LABELS = 4
@@ -45,7 +48,7 @@ class FrontClues(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelFound:
-    """model: None where no witness spoke.  candidates: it and those that nothing seen tells from it.  confidence: 0..1, that
+    """model: None where no witness spoke.  candidates: it and those that nothing read tells from it.  confidence: 0..1, that
     the card is one of the candidates; low where witnesses disagree."""
 
     model: CardModel | None
@@ -55,13 +58,17 @@ class ModelFound:
 
 
 def identify_model(front: FrontClues | None, mrz: MrzEvidence | None, codes: tuple[CodeEvidence, ...],
-                   calibration: Calibration, *, has_back: bool) -> ModelFound:
-    """From what both sides showed; `front` and the back's evidence may be missing. Codes and MRZ are the back's."""
+                   calibration: Calibration, *, has_back: bool, looks: Mapping[Side, CardLook] | None = None) -> ModelFound:
+    """From what both sides showed; `front` and the back's evidence may be missing. Codes and MRZ are the back's.
+
+    looks: what the network takes each side that was found for.
+    """
     labels = frozenset(map(plain, front.labels)) if front else frozenset[str]()
     readings = front.readings if front else {}
     said = [*_front_witnesses(labels, readings)]
     if has_back:
         said += _back_witnesses(mrz, codes)
+    said += _look_witnesses(looks or {}, calibration)
     witnesses = tuple(Witness(name, tuple(says), calibration[f"model.{worth}"]) for name, says, worth in said)
     if not witnesses:
         return ModelFound(None, (), 0.0, ())
@@ -72,11 +79,16 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
     """Naive Bayes over the letters: a witness of weight w multiplies the models it names by w, the others by 1 - w.
 
     A witness against the winner leaves no more confidence than twice its own chance to be wrong: a front and a back of two
-    cards are then uncertain, however many witnesses each side has.
+    cards are then uncertain, however many witnesses each side has.  Looks move the shares and choose among models that print
+    does not tell apart; they exclude no such model and set no such limit. Where nothing was read, only the models that a
+    look names are weighed, and no look is surer than its weight.
     """
     new = any(set(witness.says) == set(NEWEST) for witness in witnesses)
     models = [model for model in CardModel if new or model not in NEWEST]
-    likelihood = {model: math.prod(w.weight if model in w.says else 1 - w.weight for w in witnesses) for model in models}
+    read = tuple(witness for witness in witnesses if witness.name not in LOOKS)
+    if not read:
+        models = [model for model in models if any(model in witness.says for witness in witnesses)]
+    likelihood, by_reading = _likelihood(models, witnesses), _likelihood(models, read or witnesses)
     prior = dict(PRIOR)
     if abroad:
         for home, away in ((E, F), (G, H), (I, J)):
@@ -85,10 +97,15 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
     posterior = {model: likelihood[model] * prior[model] for model in models}
     total = sum(posterior.values())
     winner = max(models, key=lambda model: posterior[model])
-    candidates = tuple(model for model in models if math.isclose(likelihood[model], likelihood[winner], rel_tol=1e-9))
-    against = max((witness.weight for witness in witnesses if winner not in witness.says), default=0.5)
-    confidence = min(sum(posterior[model] for model in candidates) / total, 2 * (1 - against))
+    candidates = tuple(model for model in models if math.isclose(by_reading[model], by_reading[winner], rel_tol=1e-9))
+    against = max((witness.weight for witness in read if winner not in witness.says), default=0.5)
+    limit = 2 * (1 - against) if read else max(witness.weight for witness in witnesses)
+    confidence = min(sum(posterior[model] for model in candidates) / total, limit)
     return ModelFound(winner, candidates, confidence, witnesses)
+
+
+def _likelihood(models: Iterable[CardModel], witnesses: tuple[Witness, ...]) -> dict[CardModel, float]:
+    return {model: math.prod(w.weight if model in w.says else 1 - w.weight for w in witnesses) for model in models}
 
 
 Said = tuple[str, Iterable[CardModel], str]
@@ -140,6 +157,14 @@ def _back_witnesses(mrz: MrzEvidence | None, codes: tuple[CodeEvidence, ...]) ->
         yield "mrz", tuple(model for model in CardModel if model.has_mrz), "decoded" if mrz.valid else "shows"
     else:
         yield "no_mrz", OLD, "not_found"
+
+
+def _look_witnesses(looks: Mapping[Side, CardLook], calibration: Calibration) -> Iterator[Said]:
+    """By the look of the whole side; silent where the network takes it for no credential."""
+    for side, card_look in looks.items():
+        says = card_look.models(side, calibration["model.look_enough"])
+        if says:
+            yield LOOKS[side is Side.BACK], says, "look"
 
 
 def _lives_abroad(readings: Mapping[str, tuple[FieldReading, ...]]) -> bool:

@@ -1,4 +1,5 @@
-"""Which side of the card lies there, and which way is up: by codes, faces and the machine-readable zone. No text is read."""
+"""Which side of the card lies there, and which way is up: by codes, faces and the machine-readable zone; where none of them
+speaks, by the look of the whole. No text is read."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from pipeline.domain.calibration import Calibration
 from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import CodeRole, CodeStatus, Symbology
 from pipeline.networks.api import Image, Networks
+from pipeline.networks.card_model import CardLook, look_at_card
 from pipeline.stages.find_mrz import find_mrz_band
 from pipeline.stages.match_face import portrait_score
 from pipeline.stages.read_codes import CardCode, half_turned, read_codes
@@ -54,6 +56,15 @@ def survey_side(card: Image, networks: Networks, calibration: Calibration, hint:
         sign = _front_sign(card, grey, networks, calibration) or _back_sign(grey, calibration)
     else:
         sign = _back_sign(grey, calibration) or _front_sign(card, grey, networks, calibration)
+    return _surveyed(card, sign, calibration)
+
+
+def survey_by_look(card: Image, networks: Networks, calibration: Calibration) -> Survey:
+    """The last resort, for a card of which `survey_side` knows nothing: what the network is sure that the whole looks like."""
+    return _surveyed(card, sign_of_look(look_at_card(card, networks), calibration), calibration)
+
+
+def _surveyed(card: Image, sign: Sign | None, calibration: Calibration) -> Survey:
     if sign is None:
         return Survey(None, False, 0.0, (), card)
     upright = turned(card) if sign.half_turn else card
@@ -112,3 +123,13 @@ def sign_of_codes(codes: tuple[CardCode, ...]) -> Sign | None:
     if not any(votes):
         return None
     return Sign(Side.BACK, votes[1] > votes[0], max(votes) / sum(votes), codes)
+
+
+def sign_of_look(card_look: CardLook, calibration: Calibration) -> Sign | None:
+    """The side and direction that the network is sure of; None where it is not sure of both. Confidence: the lesser one."""
+    way = max(card_look.upright, 1 - card_look.upright)
+    side = max(Side, key=card_look.side_share)
+    share = card_look.side_share(side)
+    if share < calibration["survey.look_side"] or way < calibration["survey.look_direction"]:
+        return None
+    return Sign(side, card_look.upright < 0.5, min(share, way))

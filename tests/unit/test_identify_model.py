@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.registry import load_calibration
-from pipeline.domain.card_model import CardModel
+from pipeline.domain.card_model import CardModel, Side
 from pipeline.domain.evidence import CodeEvidence, CodeRole, CodeStatus, FieldReading, MrzEvidence, Symbology, Witness
+from pipeline.networks.card_model import KINDS, CardLook
 from pipeline.stages.identify_model import identify_model, plain, weigh
 
 CONFIDENT = load_calibration()["checks.model_confident"]
@@ -90,6 +91,60 @@ def test_no_witness_no_model():
 
 def test_newest_models_only_on_positive_evidence():
     assert not {"I", "J"} & set(identify_model(G_FRONT, MRZ, LARGE, load_calibration(), has_back=True).candidates)
+
+
+def looks(**sides: str) -> dict[Side, CardLook]:
+    """Each side (`front`, `back`) wholly of one kind."""
+    return {Side(side): CardLook({kind.name: float(kind.name == name) for kind in KINDS}, 1.0) for side, name in sides.items()}
+
+
+def test_a_look_is_a_witness_of_its_side():
+    found = identify_model(E_FRONT, MRZ, (SMALL,), load_calibration(), has_back=True, looks=looks(front="front_e", back="back_ef"))
+    said = {witness.name: "".join(witness.says) for witness in found.witnesses}
+    assert (said["front_look"], said["back_look"]) == ("E", "EF")
+
+
+def test_what_looks_like_no_credential_speaks_for_no_model():
+    seen = looks(front="other_document", back="not_a_card")
+    assert identify_model(G_FRONT, MRZ, LARGE, load_calibration(), has_back=True, looks=seen) == identify_model(
+        G_FRONT, MRZ, LARGE, load_calibration(), has_back=True)
+
+
+READ = [(E_FRONT, (LINEAR, PDF, SMALL), "E"), (G_FRONT, (*LARGE, SMALL), "G"), (D_FRONT, (LINEAR, PDF), "D"),
+        (F_FRONT, (SMALL, PDF), "F")]
+
+
+@pytest.mark.parametrize(("seen", "codes", "model"), READ)
+@pytest.mark.parametrize("wrong", [{"front": "front_old"}, {"front": "front_d"}, {"front": "front_e"}, {"front": "front_f"},
+                                   {"front": "front_gh"}, {"back": "back_old"}, {"back": "back_d"}, {"back": "back_ef"},
+                                   {"back": "back_gh"}], ids=lambda sides: "".join(sides.values()))
+def test_a_wrong_look_shakes_no_card_that_was_read(seen, codes, model, wrong):
+    found = identify_model(seen, MRZ, codes, load_calibration(), has_back=True, looks=looks(**wrong))
+    assert found.model == model and found.confidence >= CONFIDENT
+
+
+@pytest.mark.parametrize(("seen", "codes", "model"), READ)
+@pytest.mark.parametrize("front_kind", ["front_old", "front_d", "front_e", "front_f", "front_gh"])
+@pytest.mark.parametrize("back_kind", ["back_old", "back_d", "back_ef", "back_gh"])
+def test_two_wrong_looks_turn_no_card_that_was_read(seen, codes, model, front_kind, back_kind):
+    alone = identify_model(seen, MRZ, codes, load_calibration(), has_back=True)
+    found = identify_model(seen, MRZ, codes, load_calibration(), has_back=True, looks=looks(front=front_kind, back=back_kind))
+    assert (found.model, found.candidates) == (model, alone.candidates)
+
+
+def test_a_look_alone_is_no_certainty():
+    found = identify_model(None, None, (), load_calibration(), has_back=False, looks=looks(front="front_d"))
+    assert (found.model, "".join(found.candidates)) == ("D", "D") and found.confidence < CONFIDENT
+
+
+def test_looks_make_a_mere_guess_uncertain():
+    """D and E differ on the front by the institute's name alone: where it was not read, only E's greater number speaks for it."""
+    unread = front(*COMMON, *PLACES, "EMISIÓN")
+    alone = identify_model(unread, MRZ, (PDF,), load_calibration(), has_back=True)
+    doubted = identify_model(unread, MRZ, (PDF,), load_calibration(), has_back=True, looks=looks(front="front_d", back="back_d"))
+    assert alone.model == "E" and alone.confidence >= CONFIDENT > doubted.confidence
+    agreed = identify_model(unread, MRZ, (PDF,), load_calibration(), has_back=True, looks=looks(front="front_e", back="back_ef"))
+    assert agreed.model == "E" and agreed.confidence >= CONFIDENT
 
 
 def test_labels_are_compared_without_accents():

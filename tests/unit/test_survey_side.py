@@ -8,8 +8,9 @@ import pytest
 from models.registry import load_calibration
 from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import CodeRole
+from pipeline.networks.card_model import KINDS
 from pipeline.stages import survey_side as stage
-from pipeline.stages.survey_side import survey_side, turned
+from pipeline.stages.survey_side import survey_by_look, survey_side, turned
 from tests.unit.drawn_backs import SMALL_TEXT, back_e, back_g, blank, paste, qr
 
 CALIBRATION = load_calibration()
@@ -95,3 +96,31 @@ def test_codes_that_read_both_ways_are_unsure(seen):
     paste(card, qr(SMALL_TEXT, 15), 10, 10)
     paste(card, turned(qr(SMALL_TEXT.replace("/P/", "/X/"), 15)), 50, 10)
     assert survey(card, Side.BACK).confidence == 0.5
+
+
+class Looking:
+    """A network that takes every card for one kind."""
+
+    def __init__(self, name, upright):
+        self.answer = np.array([[kind.name == name for kind in KINDS]], np.float32), np.array([upright], np.float32)
+
+    def run(self, name, batch):
+        assert name == "card_model"
+        return self.answer
+
+    def digests(self):
+        return {}
+
+
+@pytest.mark.parametrize(("name", "upright", "side", "half_turn"), [
+    ("front_gh", 1.0, Side.FRONT, False), ("front_old", 0.0, Side.FRONT, True), ("back_d", 0.0, Side.BACK, True),
+    ("back_d", 0.6, None, False), ("other_document", 1.0, None, False), ("not_a_card", 1.0, None, False),
+])
+def test_the_look_is_the_last_resort(name, upright, side, half_turn):
+    card = np.repeat(blank()[..., None], 3, axis=2)
+    card[:50] = 200
+    found = survey_by_look(card, Looking(name, upright), CALIBRATION)
+    assert (found.side, found.half_turn) == (side, half_turn)
+    assert np.array_equal(found.upright, turned(card) if half_turn else card)
+    assert found.codes == ()
+    assert found.confidence == (1.0 if side else 0.0)
