@@ -17,6 +17,7 @@ from pipeline.domain.evidence import (
     Evidence,
     FieldReading,
     PhotoEvidence,
+    RegionQuality,
     SideEvidence,
     SideQuality,
     TemplateEvidence,
@@ -58,7 +59,8 @@ def support_resource(heading: Heading, evidence: Evidence, verdict: Verdict, con
         "codes": [_code(code) for code in evidence.codes],
         "mrz": None if evidence.mrz is None else {"lines": list(evidence.mrz.lines), "valid": evidence.mrz.valid,
                                                   "confidence": round(evidence.mrz.confidence, 4), "source": evidence.mrz.source,
-                                                  "corrections": evidence.mrz.corrections, "box_mm": _box(evidence.mrz.box_mm)},
+                                                  "corrections": evidence.mrz.corrections, "box_mm": _box(evidence.mrz.box_mm),
+                                                  "px_per_letter": _round(evidence.mrz.px_per_letter)},
         "fields": {name: _field(evidence.readings[name]) for name in FIELD_NAMES if evidence.readings.get(name)},
         "face": _face(evidence, verdict, context.calibration),
         "signature": {"outcome": verdict.check(CheckName.SIGNATURE_PRESENT).outcome.value, **asdict(evidence.signature)},
@@ -112,11 +114,18 @@ def _card(card: CardEvidence) -> Json:
 def _photo(photo: PhotoEvidence) -> Json:
     quality = None if photo.quality is None else _quality(photo.quality)
     return {"sighting": photo.sighting.value, "shows": None if photo.shows is None else photo.shows.value,
-            "side_confidence": _round(photo.side_confidence), "quality": quality}
+            "side_confidence": _round(photo.side_confidence), "quality": quality, "light": _round(photo.light)}
 
 
 def _quality(quality: SideQuality) -> Json:
-    return {name: round(value, 4) for name, value in asdict(quality).items()}
+    return {"px_per_mm": _round(quality.px_per_mm), "sharpness": _round(quality.sharpness), "glare": _round(quality.glare),
+            "brightness": _round(quality.brightness), "regions": [_region(region) for region in quality.regions]}
+
+
+def _region(region: RegionQuality) -> Json:
+    return {"name": region.name, "box_mm": _box(region.box_mm), "read": region.read, "glare": _round(region.glare),
+            "brightness": _round(region.brightness), "covered": _round(region.covered), "sharpness": _round(region.sharpness),
+            "streaks": _round(region.streaks)}
 
 
 def _side(side: SideEvidence | None) -> Json | None:

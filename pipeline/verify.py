@@ -9,29 +9,40 @@ from dataclasses import dataclass, replace
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture, Part
-from pipeline.domain.card_model import Side
-from pipeline.domain.evidence import CardEvidence, Evidence, PhotoEvidence, SideEvidence, Sighting
+from pipeline.domain.card_model import CardModel, Side
+from pipeline.domain.evidence import (
+    CardEvidence,
+    Evidence,
+    FaceEvidence,
+    MrzEvidence,
+    PhotoEvidence,
+    SideEvidence,
+    Sighting,
+)
 from pipeline.domain.readings import all_readings
 from pipeline.domain.template import Templates
 from pipeline.errors import BadPicture
 from pipeline.networks.api import Image, Networks
 from pipeline.networks.card_model import CardLook, look_at_card
-from pipeline.stages.align_sides import align_sides
+from pipeline.stages.align_sides import AlignedSides, align_sides
 from pipeline.stages.decode import Photo, decode
 from pipeline.stages.fingerprint import fingerprints
-from pipeline.stages.geometry import Quad, rotate_corners
+from pipeline.stages.geometry import CARD_MM, Quad, rotate_corners
 from pipeline.stages.identify_model import identify_model
 from pipeline.stages.locate import Located, locate, locate_inside
 from pipeline.stages.match_face import match_faces
+from pipeline.stages.needed_regions import back_places, front_places
 from pipeline.stages.places import as_corners, codes_evidence
 from pipeline.stages.presentation import measure_presentation
-from pipeline.stages.quality import measure_quality
+from pipeline.stages.quality import measure_quality, photo_light
 from pipeline.stages.read_codes import CardCode
-from pipeline.stages.read_front import read_front
-from pipeline.stages.read_mrz import read_mrz
+from pipeline.stages.read_front import FrontText, read_front
+from pipeline.stages.read_mrz import TD1_LENGTH, read_mrz
 from pipeline.stages.rectify import px_per_mm, rectify
+from pipeline.stages.region_quality import Place, measure_regions
 from pipeline.stages.signature import examine_signature
 from pipeline.stages.survey_side import Survey, survey_by_look, survey_side
+from pipeline.stages.survey_text import survey_text
 
 CARD_SIDE, SELFIE_SIDE = 2000, 1000
 """Long side of a decoded picture, at least: a card's print needs 2,000 (design, decision 2); a face that fills a selfie has
@@ -49,6 +60,10 @@ class FoundSide:
     codes: tuple[CardCode, ...]
     look: CardLook
 
+    def with_regions(self, evidence: SideEvidence, places: Mapping[str, Place]) -> SideEvidence:
+        """The evidence with the capture's quality over the places that matter."""
+        return replace(evidence, quality=replace(evidence.quality, regions=measure_regions(self.image, places)))
+
 
 def examine(capture: Capture, networks: Networks, calibration: Calibration, templates: Templates = ()) -> Evidence:
     """All that can be seen in one support. A picture that cannot be used is evidence too: nothing here raises for it.
@@ -61,7 +76,7 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
     with watch.stage("text"):
         text = read_front(front.image, networks, calibration) if front else None
     with watch.stage("mrz"):
-        mrz = read_mrz(back.image, networks, calibration) if back else None
+        mrz = with_scale(read_mrz(back.image, networks, calibration), back) if back else None
     with watch.stage("decode"):
         selfie, drawing = open_picture(capture.selfie, SELFIE_SIDE), open_picture(capture.signature)
     with watch.stage("faces"):
@@ -80,9 +95,12 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
         prints = fingerprints(capture, front.image if front else None, back.image if back else None,
                               selfie.view if selfie else None, drawing.view if drawing else None, faces.embedding, readings)
 
-    card = CardEvidence(model.model, model.candidates, model.confidence, model.witnesses,
-                        aligned.registered(front.evidence, model.candidates) if front else None,
-                       aligned.registered(back.evidence, model.candidates) if back else None, photos, aligned.evidence)
+    with watch.stage("quality"):
+        seen_front = front_evidence(front, aligned, model.candidates, text, faces.evidence) if front else None
+        seen_back = back_evidence(back, aligned, model.candidates, mrz) if back else None
+
+    card = CardEvidence(model.model, model.candidates, model.confidence, model.witnesses, seen_front, seen_back, photos,
+                        aligned.evidence)
     face = replace(faces.evidence, selfie_readable=selfie is not None)
     return Evidence(card, codes, mrz, readings, face, signature, prints, watch.ms, networks.digests())
 
@@ -110,10 +128,18 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
         located = locate(photo.view, networks, calibration)
     surveyed = which_card(photo, located, networks, calibration, capture_side, watch)
     if surveyed is None:
-        return PhotoEvidence(located.sighting, None), None
+        return PhotoEvidence(located.sighting, None, light=photo_light(photo.view)), None
     quad, survey = surveyed
+    if survey.side is None:
+        with watch.stage("side_and_codes"):
+            survey = survey_text(survey.upright, networks, calibration) or survey
+        quad = rotate_corners(quad, 2) if survey.half_turn else quad
     with watch.stage("quality"):
         quality = measure_quality(survey.upright, px_per_mm(quad, photo.scale))
+        if survey.side is None:
+            regions = measure_regions(survey.upright, {"card": Place((0.0, 0.0, *CARD_MM), read=False)})
+            # over a whole card cover says nothing: a portrait's skin is as plain as a finger's
+            quality = replace(quality, regions=tuple(replace(region, covered=None) for region in regions))
     seen = PhotoEvidence(Sighting.FOUND, survey.side, survey.confidence, quality)
     if survey.side is None:
         return seen, None
@@ -160,6 +186,29 @@ def which_card(photo: Photo, located: Located, networks: Networks, calibration: 
             return rotate_corners(told[0], 2) if told[1].half_turn else told[0], told[1]
         return surveyed[0]
     return next(one for one in surveyed if one[1].side is not None) if shown == 1 else None
+
+
+def front_evidence(front: FoundSide, aligned: AlignedSides, candidates: tuple[CardModel, ...], text: FrontText | None,
+                   faces: FaceEvidence) -> SideEvidence:
+    """The front registered to its model's template, and its quality where it matters."""
+    read = text.readings if text else {}
+    places = front_places(aligned.fit(Side.FRONT, candidates), read, has_portrait=faces.portrait is not None)
+    return front.with_regions(aligned.registered(front.evidence, candidates), places)
+
+
+def back_evidence(back: FoundSide, aligned: AlignedSides, candidates: tuple[CardModel, ...],
+                  mrz: MrzEvidence | None) -> SideEvidence:
+    """The back likewise."""
+    places = back_places(aligned.fit(Side.BACK, candidates), back.codes, mrz)
+    return back.with_regions(aligned.registered(back.evidence, candidates), places)
+
+
+def with_scale(mrz: MrzEvidence | None, back: FoundSide) -> MrzEvidence | None:
+    """The MRZ with what the photo really holds of each of its letters."""
+    if mrz is None or mrz.box_mm is None:
+        return mrz
+    width = mrz.box_mm[2] - mrz.box_mm[0]
+    return replace(mrz, px_per_letter=width / TD1_LENGTH * back.evidence.quality.px_per_mm)
 
 
 def open_picture(data: bytes | None, long_side: int = CARD_SIDE) -> Photo | None:

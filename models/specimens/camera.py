@@ -24,8 +24,8 @@ PHONES = ("Telefono A12", "Telefono G54", "Telefono S21", "Telefono N10")
 LONG_SIDES = (2000, 2400, 2592, 3200, 3264, 4000, 4000)
 """Usual long sides of phone photos at 4:3, within the design's 2,000 to 4,000."""
 _DARK_NOISE = (8.0, 12.0)
-_FAR_PX_PER_MM = (2.0, 3.2)
-"""A module of the small QR gets about one pixel, a letter of the MRZ (2.54 mm wide) five to eight."""
+_FAR_PX_PER_MM = (3.0, 4.2)
+"""A module of the small QR (0.36 mm) gets hardly more than one pixel."""
 _SHAKEN_MM = (1.6, 2.6)
 """A letter of the MRZ smeared over its neighbour, whichever way the phone moved."""
 MRZ_BOX: BoxMm = (2.0, 37.5, 83.6, 52.0)

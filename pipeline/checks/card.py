@@ -7,7 +7,7 @@ from pipeline.checks.readings import count_agreements
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.card_model import Side
 from pipeline.domain.context import Context
-from pipeline.domain.evidence import CodeRole, CodeStatus, Evidence, SideQuality, Sighting
+from pipeline.domain.evidence import CodeRole, CodeStatus, Evidence, RegionQuality, SideEvidence, SideQuality, Sighting
 from pipeline.domain.verdict import Check, CheckName, Subject
 
 SUBJECT = {Side.FRONT: Subject.FRONT, Side.BACK: Subject.BACK}
@@ -43,7 +43,9 @@ def _located(name: CheckName, side: Side, evidence: Evidence, context: Context) 
     photo = card.photos[blamed]
     if photo.sighting is Sighting.UNREADABLE:
         return not_executed(name)
-    if photo.sighting in _SIGHTING_CODES:
+    if photo.light is not None and photo.light < context.calibration["quality.light_min"]:
+        code = "dark"
+    elif photo.sighting in _SIGHTING_CODES:
         code = _SIGHTING_CODES[photo.sighting]
     elif photo.shows is not None:
         code = "wrong_side"
@@ -57,37 +59,72 @@ def _opposite(side: Side) -> Side:
 
 
 def quality_fault(quality: SideQuality | None, calibration: Calibration) -> str | None:
-    """What is wrong with a picture of a card, the likeliest cause first; None where nothing is."""
+    """What is wrong with a picture of a card on which something needed was not read, the likeliest cause first; None where
+    nothing is. Where it matters comes first: over the regions that were not read; then the card as a whole."""
     if quality is None:
         return None
     if quality.brightness < calibration["quality.brightness_min"]:
         return "dark"
+    if (local := local_fault(quality, calibration)) is not None:
+        return local
     if quality.glare > calibration["quality.glare_max"]:
         return "glare"
     if quality.px_per_mm < calibration["quality.px_per_mm_min"]:
         return "too_far"
     if quality.sharpness < calibration["quality.sharpness_min"]:
         return "blurred"
-    return None
+    return "blurred" if any(_soft(region, calibration) for region in quality.regions) else None
+
+
+def _soft(region: RegionQuality, calibration: Calibration) -> bool:
+    """Whether what was not read there lies in a blur: the lens's, or that of a phone that moved."""
+    if region.read:
+        return False
+    soft = region.sharpness is not None and region.sharpness < calibration["quality.region_sharpness_min"]
+    return soft or _streaked(region, calibration)
+
+
+def _streaked(region: RegionQuality, calibration: Calibration) -> bool:
+    return region.streaks is not None and region.streaks > calibration["quality.streaks_max"]
+
+
+def local_fault(quality: SideQuality, calibration: Calibration) -> str | None:
+    """What hides something needed that was not read: a reflection, darkness, or a thing that lies on the card."""
+    unread = [region for region in quality.regions if not region.read]
+    if any(region.glare > calibration["quality.region_glare_max"] for region in unread):
+        return "glare"
+    # print that a moving phone smeared is as plain as a finger
+    hidden = [region.covered for region in unread if region.covered is not None and not _streaked(region, calibration)]
+    if any(share > calibration["quality.covered_max"] for share in hidden):
+        return "covered"
+    return "dark" if any(region.brightness < calibration["quality.region_brightness_min"] for region in unread) else None
 
 
 def side_quality(evidence: Evidence, context: Context) -> Check:
-    """Judged by what was needed and not read: a blurred background or a soft but legible card is no fault."""
+    """Judged by what was needed and not read: a blurred background or a soft but legible card is no fault.
+
+    A side counts as legible with some of its values unread; but what hides one of them is asked to be taken away.
+    """
     name, card = CheckName.SIDE_QUALITY, evidence.card
     if card.front is None or card.back is None:
         return not_executed(name)
     scores = [card.front.quality.sharpness, card.back.quality.sharpness]
-    faults = []
+    calibration, illegible = context.calibration, []
     for found, legible in ((card.front, front_legible(evidence)), (card.back, back_legible(evidence))):
-        if not legible:
-            faults.append((found, quality_fault(found.quality, context.calibration)))
-    for found, fault in faults:
+        fault = local_fault(found.quality, calibration) if legible else quality_fault(found.quality, calibration)
         if fault is not None:
-            return failed(name, f"{found.side}.{fault}", SUBJECT[found.side], "needed regions were not read",
-                          found.quality.sharpness, context.calibration["quality.sharpness_min"])
-    for found, _ in faults:
+            return failed(name, f"{found.side}.{fault}", SUBJECT[found.side], _unread(found), found.quality.sharpness,
+                          calibration["quality.sharpness_min"])
+        if not legible:
+            illegible.append(found)
+    for found in illegible:
         return uncertain(name, f"{found.side}.unreadable", SUBJECT[found.side], "not read, and no fault of the picture measured")
-    return passed(name, min(scores), context.calibration["quality.sharpness_min"])
+    return passed(name, min(scores), calibration["quality.sharpness_min"])
+
+
+def _unread(side: SideEvidence) -> str:
+    regions = [region.name for region in side.quality.regions if not region.read]
+    return f"not read: {', '.join(regions) or 'what the side is needed for'}"
 
 
 def front_legible(evidence: Evidence) -> bool:

@@ -80,6 +80,8 @@ class MrzEvidence:
     source: str
     box_mm: BoxMm | None = None
     """Where the three lines stand together on the upright back."""
+    px_per_letter: float | None = None
+    """Photo pixels from one letter to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,25 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionQuality:
+    """The capture's quality over one place that checks need (`stages.region_quality`): photo, fields, mrz, small_qr.
+
+    read: whether what stands there was read.  glare: share that is burnt out.  brightness: of its lightest tenth, 0..1.
+    Of what was not read also: covered, the share that something lies on; sharpness as `SideQuality.sharpness`, None where no
+    edge shows; streaks: how much all edges run one way, 0..1.
+    """
+
+    name: str
+    box_mm: BoxMm
+    read: bool
+    glare: float
+    brightness: float
+    covered: float | None = None
+    sharpness: float | None = None
+    streaks: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SideQuality:
     """Measured over the card, not the photo's background. `px_per_mm` is what the photo really holds."""
 
@@ -112,6 +133,8 @@ class SideQuality:
     """Share of the card that is burnt out, 0..1."""
     brightness: float
     """Median luminance of the card, 0..1."""
+    regions: tuple[RegionQuality, ...] = ()
+    """Where it matters; empty where the side was not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +191,14 @@ class SideEvidence:
 
 @dataclass(frozen=True, slots=True)
 class PhotoEvidence:
-    """What became of one card photo. `shows` is None where no side could be told; `quality` where no card was found."""
+    """What became of one card photo. `shows` is None where no side could be told; `quality` where no card was found.
+    `light`: luminance of the photo's lightest hundredth, 0..1; only where no card was found."""
 
     sighting: Sighting
     shows: Side | None
     side_confidence: float = 0.0
     quality: SideQuality | None = None
+    light: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ def _of_side(side: Subject) -> dict[str, ReasonKind]:
         "wrong_side": _retake(f"Esta foto muestra otra vez {other}. {again} mostrando {this} de tu credencial."),
         "blurred": _retake(f"La foto salió borrosa. {again} sin mover el teléfono y espera a que enfoque."),
         "glare": _retake(f"Un reflejo tapa los datos. {again} sin flash e inclinando un poco la credencial."),
+        "covered": _retake(f"Algo tapa parte de la credencial. {again} sin dedos ni objetos sobre ella."),
         "dark": _retake(f"La foto está muy oscura. {again} con más luz."),
         "too_far": _retake(f"La credencial se ve muy pequeña. {again} acercando el teléfono."),
         "unreadable": _review(f"No pudimos leer todos los datos que lleva {this}.", Ine.OTHER),

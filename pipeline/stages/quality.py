@@ -19,6 +19,8 @@ from pipeline.stages.geometry import PX_PER_MM
 
 FINE, COARSE = 1.0, 2.5
 """Gaussian scales in card pixels between which the gradient is compared."""
+FINE_SIZE, COARSE_SIZE = (7, 7), (15, 15)
+"""Their kernels: three sigmas to each side."""
 TILES = (6, 5)
 """The card is cut into so many columns and rows, and the busiest are measured: print is there, and the rest costs time."""
 BUSIEST = 4
@@ -47,23 +49,46 @@ BURNT = 250
 
 def measure_quality(card: Image, px_per_mm: float) -> SideQuality:
     """card: (CARD_HEIGHT, CARD_WIDTH, 3) BGR uint8.  px_per_mm: what the photograph really holds (`rectify.px_per_mm`)."""
-    small = np.ascontiguousarray(card[2::4, 2::4])
-    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    small = np.ascontiguousarray(card[4::8, 4::8])  # 28,890 places: shares are exact to half a hundredth
+    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
     return SideQuality(
         px_per_mm=px_per_mm,
         sharpness=sharpness(card),
         glare=cv2.countNonZero(cv2.inRange(small, (BURNT,) * 3, (255,) * 3)) / grey.size,
-        brightness=float(np.median(grey)) / 255.0,
+        brightness=_median(grey) / 255.0,
     )
+
+
+def photo_light(view: Image) -> float:
+    """Luminance of a photo's lightest hundredth, 0..1: what is left to tell the dark by where no card was found.
+
+    view: (H, W, 3) BGR uint8."""
+    small = np.ascontiguousarray(view[::8, ::8])
+    return float(np.percentile(cv2.cvtColor(cv2.blur(small, (3, 3)), cv2.COLOR_BGR2GRAY), 99)) / 255.0
+
+
+def _median(grey: Image) -> float:
+    """By counting: a third of what sorting costs."""
+    counts = np.cumsum(np.bincount(grey.ravel(), minlength=256))
+    return float(np.searchsorted(counts, (grey.size + 1) / 2))
 
 
 def sharpness(card: Image) -> float:
     """1 is crisp, 0 is mush: 1 / (1 + (blur / CRISP_MM)^2), blur being the edge spread of the most blurred direction."""
     tiles = _by_activity(np.asarray(cv2.cvtColor(card, cv2.COLOR_BGR2GRAY), dtype=np.uint8))
-    calm_x, calm_y, _, _ = _gradients(tiles[-1])
-    noise = float(np.quantile(cv2.magnitude(calm_x, calm_y), 0.95))
-    blur = edge_blur(tiles[:BUSIEST], min(max(LEAST_GRADIENT, NOISE_FACTOR * noise), MOST_NOISE))
-    return 1.0 / (1.0 + (blur / PX_PER_MM / CRISP_MM) ** 2) if blur is not None else 0.0
+    calm = tiles[-1]
+    planes = _slopes(_blurred(calm[:, :calm.shape[1] // 2].astype(np.float32), COARSE_SIZE, COARSE))
+    noise = float(np.quantile(cv2.magnitude(*planes), 0.95))
+    return _as_sharpness(edge_blur(tiles[:BUSIEST], min(max(LEAST_GRADIENT, NOISE_FACTOR * noise), MOST_NOISE))) or 0.0
+
+
+def tile_sharpness(grey: Grey) -> float | None:
+    """The same of one (H, W) part of the card; None where it shows no edges."""
+    return _as_sharpness(edge_blur([grey]))
+
+
+def _as_sharpness(blur: float | None) -> float | None:
+    return None if blur is None else 1.0 / (1.0 + (blur / PX_PER_MM / CRISP_MM) ** 2)
 
 
 def _by_activity(grey: Grey) -> list[Grey]:
@@ -84,16 +109,16 @@ def edge_blur(pictures: list[Grey], least: float = LEAST_GRADIENT) -> float | No
     """
     gradients = [_gradients(picture) for picture in pictures]
     crests = [_crest(cx, cy, least) for cx, cy, _, _ in gradients]
-    pairs = list(zip(gradients, crests, strict=True))
-    cx, cy, fx, fy = (np.concatenate([planes[k][crest] for planes, crest in pairs]) for k in range(4))
-    strength = np.hypot(cx, cy)
+    pairs = list(zip(gradients, map(np.flatnonzero, crests), strict=True))  # gathering by place costs a third of by mask
+    cx, cy, fx, fy = (np.concatenate([planes[k].ravel().take(places) for planes, places in pairs]) for k in range(4))
+    strength = np.sqrt(cx * cx + cy * cy)
     ratios = (fx * cx + fy * cy) / np.maximum(strength, 1e-6) ** 2
     direction = ((np.arctan2(cy, cx) % np.pi) / np.pi * 4 + 0.5).astype(int) % 4
     blurs = [_spread(ratios[direction == d], strength[direction == d]) for d in range(4)]
     worst = max((blur for blur in blurs if blur is not None), default=None)
     if worst is None:
         return None
-    return max(worst, _least_spread(pictures, np.hypot(fx, fy)))
+    return max(worst, _least_spread(pictures, np.sqrt(fx * fx + fy * fy)))
 
 
 def _least_spread(pictures: list[Grey], fine: Floats) -> float:
@@ -133,6 +158,16 @@ def _crest(cx: Floats, cy: Floats, least: float) -> NDArray[np.bool_]:
 def _gradients(grey: Grey) -> tuple[Floats, Floats, Floats, Floats]:
     """x and y gradients at the coarse scale, then at the fine one."""
     exact = grey.astype(np.float32)  # rounding to whole grey levels would bend the crests of faint edges
-    coarse, fine = cv2.GaussianBlur(exact, (0, 0), COARSE), cv2.GaussianBlur(exact, (0, 0), FINE)
-    planes = [np.asarray(cv2.Sobel(p, cv2.CV_32F, dx, 1 - dx), dtype=np.float32) for p in (coarse, fine) for dx in (1, 0)]
-    return planes[0], planes[1], planes[2], planes[3]
+    fine = _blurred(exact, FINE_SIZE, FINE)
+    # a Gaussian of a Gaussian: the coarse scale from the fine one, with a smaller kernel
+    coarse = _blurred(fine, COARSE_SIZE, math.sqrt(COARSE**2 - FINE**2))
+    return *_slopes(coarse), *_slopes(fine)
+
+
+def _blurred(picture: Floats, size: tuple[int, int], sigma: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(picture, size, sigma), dtype=np.float32)
+
+
+def _slopes(picture: Floats) -> tuple[Floats, Floats]:
+    dx, dy = (np.asarray(cv2.Sobel(picture, cv2.CV_32F, k, 1 - k), dtype=np.float32) for k in (1, 0))
+    return dx, dy
