@@ -60,20 +60,20 @@ def _opposite(side: Side) -> Side:
 
 def quality_fault(quality: SideQuality | None, calibration: Calibration) -> str | None:
     """What is wrong with a picture of a card on which something needed was not read, the likeliest cause first; None where
-    nothing is. Where it matters comes first: over the regions that were not read; then the card as a whole."""
+    nothing is. Over the regions that were not read, and over the card as a whole: a blur of it, or a distance, leaves print as
+    plain as a finger does, and so comes before cover."""
     if quality is None:
         return None
     if quality.brightness < calibration["quality.brightness_min"]:
         return "dark"
-    if (local := local_fault(quality, calibration)) is not None:
-        return local
-    if quality.glare > calibration["quality.glare_max"]:
+    local = local_fault(quality, calibration)
+    if local == "glare" or quality.glare > calibration["quality.glare_max"]:
         return "glare"
     if quality.px_per_mm < calibration["quality.px_per_mm_min"]:
         return "too_far"
     if quality.sharpness < calibration["quality.sharpness_min"]:
         return "blurred"
-    return "blurred" if any(_soft(region, calibration) for region in quality.regions) else None
+    return local or ("blurred" if any(_soft(region, calibration) for region in quality.regions) else None)
 
 
 def _soft(region: RegionQuality, calibration: Calibration) -> bool:

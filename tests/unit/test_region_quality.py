@@ -115,6 +115,9 @@ GOOD = RegionQuality("mrz", PLACES["mrz"], False, 0.0, 0.8, 0.0, 0.8, 0.1)
     ({"brightness": 0.1}, {}, "back.dark"),
     ({"covered": 0.3}, {"brightness": 0.05}, "back.dark"),
     ({"sharpness": 0.2}, {"px_per_mm": 4.0}, "back.too_far"),
+    ({"covered": 0.3}, {"px_per_mm": 4.0}, "back.too_far"),
+    ({"covered": 0.3}, {"sharpness": 0.1}, "back.blurred"),
+    ({"glare": 0.3}, {"sharpness": 0.1}, "back.glare"),
 ])
 def test_what_was_not_read_names_its_cause(changes: dict[str, float | None], quality: dict[str, float], code: str) -> None:
     evidence = good_support()
