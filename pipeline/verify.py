@@ -179,7 +179,7 @@ def which_card(photo: Photo, located: Located, networks: Networks, calibration: 
         if inner is not None and survey(inner):
             return surveyed[-1]
     if located.sighting is Sighting.FOUND:
-        with watch.stage("card_look"):
+        with watch.stage("side_and_codes"):
             looked = ((quad, survey_by_look(lying.upright, networks, calibration)) for quad, lying in surveyed)
             told = next(((quad, seen) for quad, seen in looked if seen.side is not None), None)
         if told is not None:
