@@ -110,7 +110,8 @@ def _shared(evidence: Evidence, context: Context, field: str) -> Agreement:
 def _names_agree(evidence: Evidence, context: Context) -> Agreement:
     """Names as the third line writes them, as far as 30 characters go.
 
-    A few letters off is a doubt of the reading (no check digit protects names); most letters off is another name.
+    A few letters off is a doubt of the reading (no check digit protects names); most letters off is another name, where every
+    line of it was read with confidence: what light or a finger took from a line is no other name.
     """
     front = [reading(evidence, field, "front") for field in NAMES]
     mrz = [reading(evidence, field, "mrz") for field in NAMES]
@@ -123,7 +124,8 @@ def _names_agree(evidence: Evidence, context: Context) -> Agreement:
     if distance <= context.calibration["checks.name_slips"]:
         return Agreement.AGREE
     share = distance / max(len(printed), len(coded))
-    return Agreement.DIFFER if share > context.calibration["checks.name_other_share"] else Agreement.DOUBTFUL
+    sure = min(one.confidence for one in front if one is not None) >= context.calibration["checks.reading_confident"]
+    return Agreement.DIFFER if sure and share > context.calibration["checks.name_other_share"] else Agreement.DOUBTFUL
 
 
 def _line(names: list[FieldReading | None]) -> str:

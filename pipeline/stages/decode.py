@@ -131,3 +131,13 @@ def _to_bgr(picture: Array) -> Image:
         blended = (colour * cover + 255 * (255 - cover) + 127) // 255
         colour = np.asarray(blended, dtype=np.uint8)
     return np.ascontiguousarray(colour, dtype=np.uint8)
+
+
+def open_picture(data: bytes | None, long_side: int) -> Photo | None:
+    """As `decode`; None where the part is missing or is no picture: `decide` asks for it again."""
+    if data is None:
+        return None
+    try:
+        return decode(data, long_side)
+    except BadPicture:
+        return None

@@ -6,6 +6,7 @@ contours add proposals of their own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -93,10 +94,12 @@ SMALLEST_VIEW = 64
 """Pixels of the short side: on fewer no word of a card could be read, and crops of it would be empty."""
 
 
-def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: float = CARD_MM[0] / CARD_MM[1]) -> Located:
+def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: float = CARD_MM[0] / CARD_MM[1],
+           thorough: bool = False) -> Located:
     """Finds the one card in a photograph.
 
     view: (H, W, 3) BGR uint8, upright.  ratio: long over short side of what is sought; shapes far from it lose score.
+    thorough: take the second look even where the first was sure; it may be sure of another thing.
     Thresholds: models/calibration/locate.json.
     """
     if min(view.shape[:2]) < SMALLEST_VIEW:
@@ -108,7 +111,7 @@ def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: 
     for quad in candidates(whole):
         if all(quad_iou(quad, other.quad) < SAME for other in judged):
             judged.append(_judge(picture, quad, whole, ratio))
-    if max((j.score for j in judged), default=0.0) < calibration["locate.second_look"]:
+    if thorough or max((j.score for j in judged), default=0.0) < calibration["locate.second_look"]:
         judged += _second_look(picture, judged, whole, networks, ratio)
         judged += _completed(picture, judged, whole, ratio)
         for _ in range(COMBINE_ROUNDS):
@@ -122,6 +125,23 @@ def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: 
     others = _others(best, judged, calibration)
     quad, *rest = (long_side_first((j.quad + 0.5) * step - 0.5) for j in (best, *others))
     return Located(sighting, None if sighting is Sighting.NONE else quad, best.score, tuple(rest), quad)
+
+
+def things(view: Image, located: Located, networks: Networks, calibration: Calibration) -> Iterator[Quad]:
+    """What in the picture may be the card, each dearer to find than the one before: what was located, what a second look finds
+    beside it, and what lies within it."""
+    first = [] if located.guess is None or located.sighting is Sighting.CUT else [located.guess]
+    told = [*first, *located.others]
+    yield from told
+    if located.score >= calibration["locate.second_look"]:  # below it the second look was taken already
+        again = locate(view, networks, calibration, thorough=True)
+        for quad in ([] if again.quad is None or again.sighting is Sighting.CUT else [again.quad]) + list(again.others):
+            if all(quad_iou(quad, other) < SAME for other in told):
+                yield quad
+    if located.guess is not None:
+        inner = locate_inside(view, located.guess, networks, calibration)
+        if inner is not None:
+            yield inner
 
 
 def locate_inside(view: Image, quad: Quad, networks: Networks, calibration: Calibration) -> Quad | None:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import cv2
+import numpy as np
+
 from pipeline.domain.evidence import BoxMm
 from pipeline.networks.api import Image, Networks
 from pipeline.networks.line_reader import FIELDS, crop_line, read
@@ -13,6 +16,12 @@ from pipeline.stages.field_values import unglued
 from pipeline.stages.find_words import LineBox
 from pipeline.stages.geometry import PX_PER_MM
 from pipeline.stages.labels import Label, find_labels
+
+STEP = 4
+BURNT, MOST_BURNT, HALF_BURNT = 250, 0.25, 0.5
+"""Grey level of a burnt pixel; the share of a card that spots of light cover at most; the share of the place beside a line."""
+TORN = 0.5
+"""The confidence, at most, of a line that a spot of light may have cut: no reader knows of the letters that it does not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +59,31 @@ class Piece:
 def read_lines(card_grey: Image, lines: Sequence[LineBox], networks: Networks) -> tuple[ReadLine, ...]:
     """Reads every line of a grey card, (1080, 1712) uint8; those in which nothing was read are left out."""
     readings = read([crop_line(card_grey, line.box, FIELDS) for line in lines], FIELDS, networks)
-    return tuple(ReadLine(reading.text.strip(), reading.confidence, _mm(line))
+    spots = _spots(card_grey)
+    return tuple(ReadLine(reading.text.strip(), min(reading.confidence, TORN if _is_torn(line, spots) else 1.0), _mm(line))
                  for line, reading in zip(lines, readings, strict=True) if reading.text.strip())
+
+
+def _spots(card_grey: Image) -> Image | None:
+    """Where light burnt the picture out, a quarter of its size, 0 or 1; None where there is no such spot, or where so much is
+    burnt that it is the card's own white."""
+    burnt = (card_grey[2::STEP, 2::STEP] >= BURNT).astype(np.uint8)
+    spots = np.asarray(cv2.morphologyEx(burnt, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), dtype=np.uint8)
+    return spots if 0 < spots.mean() < MOST_BURNT else None
+
+
+def _is_torn(line: LineBox, spots: Image | None) -> bool:
+    """Whether a spot begins where the line begins or ends: letters beyond it may be lost, however well the rest reads."""
+    if spots is None:
+        return False
+    y0, y1 = (round(y / STEP) for y in (line.y0, line.y1))
+    near, far = 0.2 * line.height, 1.5 * line.height
+    for left, right in ((line.x0 - far, line.x0 - near), (line.x1 + near, line.x1 + far)):
+        x0, x1 = (max(round(x / STEP), 0) for x in (left, right))
+        beside = spots[y0:y1 + 1, x0:x1 + 1]
+        if beside.size and beside.mean() > HALF_BURNT:
+            return True
+    return False
 
 
 def _mm(line: LineBox) -> BoxMm:

@@ -122,6 +122,8 @@ TABLE: list[tuple[str, Change, Outcome, set[str]]] = [
     ("a digit of the CURP edited", front(curp="GOVM800705MDFMLR08"), REVIEW, {"curp.inconsistent"}),
     ("a digit of the CURP misread", front(0.91, curp="GOVM800705MDFMLR08"), ACCEPTED, set()),
     ("a letter of a name misread", front(given_names="MARGAR1TA"), ACCEPTED, set()),
+    ("another name", front(paternal_surname="ROBLES", maternal_surname="ORTIZ", given_names="PEDRO"), REVIEW, {"mrz.front_differs"}),
+    ("a name that light tore", front(0.5, maternal_surname="EZ", given_names="ITA ILIO"), REVIEW, {"mrz.front_unconfirmed"}),
     ("no names on the front", front(paternal_surname=None, given_names=None), ACCEPTED, set()),
     ("sex left out, as on a G", front(sex=None), ACCEPTED, set()),
     ("MRZ against itself", lambda e: replace(e, mrz=replace(e.mrz, valid=False)), REVIEW, {"mrz.invalid", "back.unreadable"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,9 +15,10 @@ from models.specimens.fonts import sans_fonts
 from pipeline.networks.line_reader import Reading
 from pipeline.stages import field_values as values
 from pipeline.stages import read_front as read_front_stage
+from pipeline.stages.find_lines import find_lines
 from pipeline.stages.labels import distance, find_labels
 from pipeline.stages.read_front import interpret, read_front
-from pipeline.stages.read_lines import ReadLine, pieces_of
+from pipeline.stages.read_lines import ReadLine, pieces_of, read_lines
 from pipeline.wiring import local_networks
 from tests.unit.drawn_text import Print, printed
 
@@ -204,3 +206,18 @@ def test_a_doubtful_name_is_read_again(monkeypatch: pytest.MonkeyPatch, first: s
     monkeypatch.setattr(read_front_stage, "read_ppocr", lambda crops, _: [Reading(second, second_sure, second_sure) for _ in crops])
     text = read_front(np.full((1080, 1712), 200, np.uint8), local_networks(), load_calibration())
     assert text.readings["paternal_surname"][0].value == expected
+
+
+@pytest.mark.parametrize(("spots", "torn"), [
+    ((), set()), (((29.0, 17.2),), {"PEÑA"}), (((60.0, 30.0),), set()),
+    (tuple((x, y) for x in range(2, 86, 6) for y in range(2, 54, 6)), set()),
+], ids=["no spot", "on the first letters", "elsewhere", "an overexposed card"])
+def test_a_line_that_light_cut_is_never_sure(spots: tuple[tuple[float, float], ...], torn: set[str]) -> None:
+    """Letters under a spot are lost without a trace: what is left reads like a word of its own."""
+    texts: tuple[Print, ...] = (("NOMBRE", 27.0, 12.0, 1.15), ("PEÑA", 30.4, 18.2, 2.0), ("SOLEDAD", 30.4, 24.2, 2.0))
+    card = printed(texts, sans_fonts()[0], 3)
+    for x, y in spots:
+        cv2.circle(card, (round(x * 20), round(y * 20)), 34, 255, -1)
+    lines = read_lines(card, find_lines(card), local_networks())
+    assert {line.text for line in lines if line.confidence <= 0.5} & {"NOMBRE", "PEÑA", "SOLEDAD"} == torn
+    assert {line.text for line in lines} >= {"NOMBRE", "PEÑA", "SOLEDAD"}
