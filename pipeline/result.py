@@ -125,7 +125,7 @@ def _quality(quality: SideQuality) -> Json:
 def _region(region: RegionQuality) -> Json:
     return {"name": region.name, "box_mm": _box(region.box_mm), "read": region.read, "glare": _round(region.glare),
             "brightness": _round(region.brightness), "covered": _round(region.covered), "sharpness": _round(region.sharpness),
-            "streaks": _round(region.streaks)}
+            "streaks": _round(region.streaks), "detail": _round(region.detail)}
 
 
 def _side(side: SideEvidence | None) -> Json | None:

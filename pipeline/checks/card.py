@@ -15,6 +15,9 @@ _SIGHTING_CODES = {Sighting.NONE: "no_card", Sighting.CUT: "cut", Sighting.SEVER
 FRONT_NEEDS = ("paternal_surname", "given_names", "elector_key", "curp")
 """Fields that every accepted model prints; a front that shows at least half of them counts as legible."""
 
+FULL = ("photo", "mrz", "small_qr", "card")
+"""Regions that are printed all over; of the others, single lines, a short value leaves the larger part blank."""
+
 
 def door(evidence: Evidence, _: Context) -> Check:
     """Each photo opens. What does not is asked for again."""
@@ -73,7 +76,14 @@ def quality_fault(quality: SideQuality | None, calibration: Calibration) -> str 
         return "too_far"
     if quality.sharpness < calibration["quality.sharpness_min"]:
         return "blurred"
-    return local or ("blurred" if any(_soft(region, calibration) for region in quality.regions) else None)
+    soft = _mush(quality, calibration) or any(_soft(region, calibration) for region in quality.regions)
+    return local or ("blurred" if soft else None)
+
+
+def _mush(quality: SideQuality, calibration: Calibration) -> bool:
+    """Whether nothing fine shows anywhere that something was not read: noise on a wide blur has crisp edges of its own."""
+    details = [region.detail for region in quality.regions if region.detail is not None]
+    return bool(details) and max(details) < calibration["quality.detail_min"]
 
 
 def _soft(region: RegionQuality, calibration: Calibration) -> bool:
@@ -90,14 +100,15 @@ def _streaked(region: RegionQuality, calibration: Calibration) -> bool:
 
 def local_fault(quality: SideQuality, calibration: Calibration) -> str | None:
     """What hides something needed that was not read: a reflection, darkness, or a thing that lies on the card."""
-    unread = [region for region in quality.regions if not region.read]
-    if any(region.glare > calibration["quality.region_glare_max"] for region in unread):
+    glare, covered, line = (calibration[f"quality.{name}"] for name in ("region_glare_max", "covered_max", "line_hidden_max"))
+    unread = [(region, line if region.name not in FULL else 0.0) for region in quality.regions if not region.read]
+    if any(region.glare > max(glare, least) for region, least in unread):
         return "glare"
     # print that a moving phone smeared is as plain as a finger
-    hidden = [region.covered for region in unread if region.covered is not None and not _streaked(region, calibration)]
-    if any(share > calibration["quality.covered_max"] for share in hidden):
+    still = [(region.covered or 0.0, least) for region, least in unread if not _streaked(region, calibration)]
+    if any(share > max(covered, least) for share, least in still):
         return "covered"
-    return "dark" if any(region.brightness < calibration["quality.region_brightness_min"] for region in unread) else None
+    return "dark" if any(region.brightness < calibration["quality.region_brightness_min"] for region, _ in unread) else None
 
 
 def side_quality(evidence: Evidence, context: Context) -> Check:

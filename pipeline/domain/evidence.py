@@ -109,7 +109,8 @@ class RegionQuality:
 
     read: whether what stands there was read.  glare: share that is burnt out.  brightness: of its lightest tenth, 0..1.
     Of what was not read also: covered, the share that something lies on; sharpness as `SideQuality.sharpness`, None where no
-    edge shows; streaks: how much all edges run one way, 0..1.
+    edge shows; streaks: how much all edges run one way, 0..1; detail: contrast of what is finer than half a millimetre, as a
+    share of the brightness.
     """
 
     name: str
@@ -120,6 +121,7 @@ class RegionQuality:
     covered: float | None = None
     sharpness: float | None = None
     streaks: float | None = None
+    detail: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ OFF_CHROMA = 0.045
 """Distance of two colours' shares of red and green: skin of any tone lies 0.08 to 0.14 from grey, tinted paper within 0.03."""
 OFF_DARK = 0.40
 """Share of the paper's luminance below which a plain cell is no paper in a shadow."""
+COARSE_MM = 0.5
+"""Strokes are 0.25 mm wide, modules of the small QR 0.36 mm."""
 PAPER_PERCENTILE = 75
 BRIGHT_PERCENTILE = 90
 Floats = NDArray[np.float32]
@@ -60,7 +62,9 @@ def _region(name: str, place: Place, card: Image, covered: Image | None) -> Regi
         return RegionQuality(name, place.box, place.read, burnt, bright)
     whole = np.asarray(cv2.cvtColor(here, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
     cover = float(_cut(covered, place.box, PX_PER_MM / REDUCTION / CELL).mean())
-    return RegionQuality(name, place.box, place.read, burnt, bright, cover, tile_sharpness(whole), _streaks(_reduced(whole)))
+    small = _reduced(whole)
+    return RegionQuality(name, place.box, place.read, burnt, bright, cover, tile_sharpness(whole), _streaks(small),
+                         _detail(small) / max(bright, 0.02))
 
 
 def _reduced(picture: Image) -> Image:
@@ -73,6 +77,14 @@ def _cut(picture: Image, box: BoxMm, scale: float) -> Image:
     h, w = picture.shape[:2]
     x0, y0 = min(max(round(box[0] * scale), 0), w - 1), min(max(round(box[1] * scale), 0), h - 1)
     return picture[y0:max(round(box[3] * scale), y0 + 1), x0:max(round(box[2] * scale), x0 + 1)]
+
+
+def _detail(grey: Image) -> float:
+    """Root mean square of what is finer than `COARSE_MM`, as a share of white: print has it, mush does not, and unlike an edge's
+    width it takes no harm from noise, which the reduction averages away."""
+    level = grey.astype(np.float32)
+    fine = level - cv2.GaussianBlur(level, (0, 0), COARSE_MM * PX_PER_MM / REDUCTION)
+    return float(np.sqrt(np.mean(fine * fine))) / 255
 
 
 def _covered_cells(card: Image) -> Image:
