@@ -52,7 +52,8 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
         codes = codes_evidence(back.codes, back.quad, back.photo.scale) if back else ()
         readings = all_readings(text.readings if text else {}, mrz, codes)
         looks = {side.evidence.side: side.look for side in (front, back) if side}
-        model = identify_model(text, mrz, codes, calibration, has_back=back is not None, looks=looks)
+        model = identify_model(text, mrz, codes, calibration, has_back=back is not None, looks=looks,
+                               layouts=aligned.layouts)
     with watch.stage("fingerprints"):
         prints = fingerprints(capture, front.image if front else None, back.image if back else None,
                               selfie.view if selfie else None, drawing.view if drawing else None, faces.embedding, readings)

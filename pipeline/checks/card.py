@@ -7,7 +7,16 @@ from pipeline.checks.readings import count_agreements
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.card_model import Side
 from pipeline.domain.context import Context
-from pipeline.domain.evidence import CodeRole, CodeStatus, Evidence, RegionQuality, SideEvidence, SideQuality, Sighting
+from pipeline.domain.evidence import (
+    CodeRole,
+    CodeStatus,
+    Evidence,
+    RegionQuality,
+    SideEvidence,
+    SideQuality,
+    SidesFault,
+    Sighting,
+)
 from pipeline.domain.verdict import Check, CheckName, Subject
 
 SUBJECT = {Side.FRONT: Subject.FRONT, Side.BACK: Subject.BACK}
@@ -15,6 +24,9 @@ _SIGHTING_CODES = {Sighting.NONE: "no_card", Sighting.CUT: "cut", Sighting.SEVER
 FRONT_NEEDS = ("paternal_surname", "given_names", "elector_key", "curp")
 """Fields that every accepted model prints; a front that shows at least half of them counts as legible."""
 
+SURE_AGREEMENTS = 4
+"""Of the values that both sides print (six at most), as many agreeing outweigh two layouts that do not: registration reads
+labels and codes, which glare can take, and its templates are inferred."""
 FULL = ("photo", "mrz", "small_qr", "card")
 """Regions that are printed all over; of the others, single lines, a short value leaves the larger part blank."""
 
@@ -198,4 +210,8 @@ def same_card(evidence: Evidence, context: Context) -> Check:
         return failed(name, "card.sides_differ", Subject.SUPPORT, f"{differ} of {agree + differ} shared values differ", score)
     if agree < 2:
         return uncertain(name, "card.sides_unconfirmed", Subject.SUPPORT, f"only {agree} shared values could be compared", score)
+    if agree < SURE_AGREEMENTS and card.alignment is not None and SidesFault.TWO_MODELS in card.alignment.faults:
+        front, back = ("".join(models) for models in (card.alignment.front_models, card.alignment.back_models))
+        detail = f"{agree} shared values agree, but the front is laid out as {front}, the back as {back}"
+        return uncertain(name, "card.sides_unconfirmed", Subject.SUPPORT, detail, score)
     return passed(name, score)

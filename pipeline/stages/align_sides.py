@@ -28,11 +28,10 @@ class AlignedSides:
     registrations: Mapping[Side, Registration]
     evidence: Alignment
 
-    def layouts(self) -> Iterator[tuple[str, tuple[CardModel, ...]]]:
-        """What each side's print says of the model, for `identify_model`: a witness's name, and the models that it leaves."""
-        for side, registration in self.registrations.items():
-            if registration.models:
-                yield f"{side}_layout", registration.models
+    @property
+    def layouts(self) -> Mapping[Side, tuple[CardModel, ...]]:
+        """What each side's print says of the model, for `identify_model`."""
+        return {side: registration.models for side, registration in self.registrations.items()}
 
     def fit(self, side: Side, candidates: Iterable[CardModel] = ()) -> Fit | None:
         """The side's best fit among the templates of the candidates; of all templates where there are none of theirs."""

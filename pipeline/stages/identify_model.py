@@ -29,6 +29,10 @@ HOME_SHARE = 0.2
 _COUNTRY = re.compile(r"\b(E\.?U\.?A\.?|U\.?S\.?A\.?|ESTADOS UNIDOS|CANADA|ESPANA|ALEMANIA|FRANCIA|REINO UNIDO)$")
 LOOKS = ("front_look", "back_look")
 """The witnesses that read nothing: what a network, trained on drawings alone, takes each side for."""
+LAYOUTS = ("front_layout", "back_layout")
+"""The witnesses of whose template fits a side best: they hang on the labels and codes that were read, so they count beside
+these as little as a look does."""
+WEAK = (*LOOKS, *LAYOUTS)
 FIELD_LABELS = ("NOMBRE", "DOMICILIO", "CLAVE DE ELECTOR", "CURP", "VIGENCIA", "SECCION", "FECHA DE NACIMIENTO")
 """Labels that fronts from C on share: where several of them were read, a label that was not found was probably not there."""
 ENOUGH_LABELS = 4
@@ -58,10 +62,11 @@ class ModelFound:
 
 
 def identify_model(front: FrontClues | None, mrz: MrzEvidence | None, codes: tuple[CodeEvidence, ...],
-                   calibration: Calibration, *, has_back: bool, looks: Mapping[Side, CardLook] | None = None) -> ModelFound:
+                   calibration: Calibration, *, has_back: bool, looks: Mapping[Side, CardLook] | None = None,
+                   layouts: Mapping[Side, tuple[CardModel, ...]] | None = None) -> ModelFound:
     """From what both sides showed; `front` and the back's evidence may be missing. Codes and MRZ are the back's.
 
-    looks: what the network takes each side that was found for.
+    looks: what the network takes each side that was found for.  layouts: the models whose template fits each side best.
     """
     labels = frozenset(map(plain, front.labels)) if front else frozenset[str]()
     readings = front.readings if front else {}
@@ -69,6 +74,7 @@ def identify_model(front: FrontClues | None, mrz: MrzEvidence | None, codes: tup
     if has_back:
         said += _back_witnesses(mrz, codes)
     said += _look_witnesses(looks or {}, calibration)
+    said += _layout_witnesses(layouts or {})
     witnesses = tuple(Witness(name, tuple(says), calibration[f"model.{worth}"]) for name, says, worth in said)
     if not witnesses:
         return ModelFound(None, (), 0.0, ())
@@ -79,13 +85,13 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
     """Naive Bayes over the letters: a witness of weight w multiplies the models it names by w, the others by 1 - w.
 
     A witness against the winner leaves no more confidence than twice its own chance to be wrong: a front and a back of two
-    cards are then uncertain, however many witnesses each side has.  Looks move the shares and choose among models that print
-    does not tell apart; they exclude no such model and set no such limit. Where nothing was read, only the models that a
-    look names are weighed, and no look is surer than its weight.
+    cards are then uncertain, however many witnesses each side has.  Looks and layouts move the shares and choose among models
+    that print does not tell apart; they exclude no such model and set no such limit. Where nothing was read, only the models
+    that they name are weighed, and none is surer than its weight.
     """
     new = any(set(witness.says) == set(NEWEST) for witness in witnesses)
     models = [model for model in CardModel if new or model not in NEWEST]
-    read = tuple(witness for witness in witnesses if witness.name not in LOOKS)
+    read = tuple(witness for witness in witnesses if witness.name not in WEAK)
     if not read:
         models = [model for model in models if any(model in witness.says for witness in witnesses)]
     likelihood, by_reading = _likelihood(models, witnesses), _likelihood(models, read or witnesses)
@@ -165,6 +171,13 @@ def _look_witnesses(looks: Mapping[Side, CardLook], calibration: Calibration) ->
         says = card_look.models(side, calibration["model.look_enough"])
         if says:
             yield LOOKS[side is Side.BACK], says, "look"
+
+
+def _layout_witnesses(layouts: Mapping[Side, tuple[CardModel, ...]]) -> Iterator[Said]:
+    """By the templates. I and J have none: what is known of them keeps G's order, so that G's layout leaves them."""
+    for side, models in layouts.items():
+        if models:
+            yield LAYOUTS[side is Side.BACK], (*models, *(NEWEST if G in models else ())), "layout"
 
 
 def _lives_abroad(readings: Mapping[str, tuple[FieldReading, ...]]) -> bool:

@@ -147,6 +147,24 @@ def test_looks_make_a_mere_guess_uncertain():
     assert agreed.model == "E" and agreed.confidence >= CONFIDENT
 
 
+def test_a_layout_is_a_weak_witness_and_leaves_the_newest_to_gs():
+    layouts = {Side.FRONT: (CardModel.G, CardModel.H), Side.BACK: (CardModel.E, CardModel.F)}
+    found = identify_model(G_FRONT, MRZ, (*LARGE, SMALL), load_calibration(), has_back=True, layouts=layouts)
+    said = {witness.name: "".join(witness.says) for witness in found.witnesses}
+    assert (said["front_layout"], said["back_layout"]) == ("GHIJ", "EF")
+    assert found.model == "G" and found.confidence >= CONFIDENT
+
+
+@pytest.mark.parametrize(("seen", "codes", "model"), READ)
+@pytest.mark.parametrize("front_layout", ["D", "E", "F", "GH"])
+@pytest.mark.parametrize("back_layout", ["DEF", "EF", "GH", ""])
+def test_two_wrong_layouts_turn_no_card_that_was_read(seen, codes, model, front_layout, back_layout):
+    layouts = {side: tuple(map(CardModel, letters)) for side, letters in zip(Side, (front_layout, back_layout), strict=True)}
+    alone = identify_model(seen, MRZ, codes, load_calibration(), has_back=True)
+    found = identify_model(seen, MRZ, codes, load_calibration(), has_back=True, layouts=layouts)
+    assert (found.model, found.candidates) == (model, alone.candidates)
+
+
 def test_labels_are_compared_without_accents():
     assert plain(" Año  de Emisión ") == "ANO DE EMISION"
 
