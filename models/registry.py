@@ -263,6 +263,21 @@ def _element(row: Mapping[str, Any]) -> Element:
                    bool(row.get("optional", False)))
 
 
+def template_text(template: Template) -> str:
+    """A template as the text of its file: `read_templates` reads the same template back."""
+    lines = [f"models = {json.dumps([str(model) for model in template.models])}", f'side = "{template.side}"', "elements = ["]
+    for one in template.elements:
+        row: dict[str, Any] = {"name": one.name, "kind": str(one.kind)}
+        row |= {"texts": list(one.texts)} if one.texts else {}
+        row |= {"role": str(one.role)} if one.role is not None else {}
+        row |= {"box": list(one.box), "certainty": str(one.certainty)}
+        row |= {"needed_for": [str(check) for check in one.needed_for]} if one.needed_for else {}
+        row |= {"optional": True} if one.optional else {}
+        # JSON's strings, numbers, lists and booleans are TOML's
+        lines.append(f"    {{{', '.join(f'{key} = {json.dumps(value, ensure_ascii=False)}' for key, value in row.items())}}},")
+    return "\n".join([*lines, "]"]) + "\n"
+
+
 def _only(row: Mapping[str, Any], known: set[str]) -> None:
     unknown = sorted(set(row) - known)
     if unknown:

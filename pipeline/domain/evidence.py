@@ -153,11 +153,17 @@ class TemplateEvidence:
 
     models: the template's.  anchors: how many printed things were found to judge by.  astray: those that stand more than
     the template's play from their place; by itself no sign of anything, since no public text gives exact places.
+    shift (mm), scale, turn (radians, about the card's middle): from the template to this card.  found: elements by name, each
+    with the box that was taken for it.
     """
 
     models: tuple[CardModel, ...]
     anchors: int
     astray: tuple[str, ...]
+    shift: Point = (0.0, 0.0)
+    scale: float = 1.0
+    turn: float = 0.0
+    found: tuple[tuple[str, BoxMm], ...] = ()
 
 
 class SidesFault(StrEnum):

@@ -46,7 +46,7 @@ class AlignedSides:
         fit = self.fit(side.side, candidates)
         if fit is None:
             return side
-        template = TemplateEvidence(fit.template.models, fit.anchors, fit.astray)
+        template = TemplateEvidence(fit.template.models, fit.anchors, fit.astray, fit.shift, fit.scale, fit.turn, fit.found)
         return replace(side, residual_mm=fit.residual_mm, template=template)
 
 

@@ -69,12 +69,25 @@ class Fit:
     unknown: tuple[str, ...]
     """Keys of what was found and the template does not have."""
     score: float
+    found: tuple[tuple[str, BoxMm], ...] = ()
+    """Elements by name, each with the box that was taken for it."""
 
     def place(self, element: Element) -> BoxMm:
         """Where the element should be on this card."""
-        corners = np.array([element.box[:2], element.box[2:]])
-        (x0, y0), (x1, y1) = corners + (_rows(corners) @ [*self.shift, self.scale - 1, self.turn]).reshape(2, 2).T
+        return self.forth(element.box)
+
+    def forth(self, box: BoxMm) -> BoxMm:
+        """A box of the template on the card."""
+        x0, y0, x1, y1 = (_rows(_corners(box)) @ [*self.shift, self.scale - 1, self.turn]).reshape(2, 2).T.ravel() + box
         return float(x0), float(y0), float(x1), float(y1)
+
+    def back(self, box: BoxMm) -> BoxMm:
+        """A box of the card on the template."""
+        moved = _corners(box) - self.shift - CENTRE
+        x, y = moved.T
+        size = self.scale**2 + self.turn**2
+        (x0, x1), (y0, y1) = (self.scale * x + self.turn * y) / size, (self.scale * y - self.turn * x) / size
+        return float(x0 + CENTRE[0]), float(y0 + CENTRE[1]), float(x1 + CENTRE[0]), float(y1 + CENTRE[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +121,8 @@ def fit_template(anchors: Sequence[Anchor], template: Template) -> Fit:
     read_labels = any(anchor.kind is ElementKind.LABEL for anchor in anchors)
     if not pairs:
         return Fit(template, (0.0, 0.0), 1.0, 0.0, None, 0, (), unknown, -1.0)
-    want = np.array([_point(element.kind, element.box) for element, _ in pairs])
-    seen = np.array([_point(element.kind, anchor.box) for element, anchor in pairs])
+    want = np.array([anchor_point(element.kind, element.box) for element, _ in pairs])
+    seen = np.array([anchor_point(element.kind, anchor.box) for element, anchor in pairs])
     spread = np.array([SPREAD_MM[element.certainty] for element, _ in pairs])
     pose, off = _fitted(want, seen, spread)
     near = np.abs(off).max(axis=1) <= PLAY_MM
@@ -119,7 +132,8 @@ def fit_template(anchors: Sequence[Anchor], template: Template) -> Fit:
     against = UNKNOWN * len(unknown) + (MISSING * len(missing) if read_labels else 0.0)
     names = tuple(element.name for (element, _), is_near in zip(pairs, near, strict=True) if not is_near)
     return Fit(template, (float(pose[0]), float(pose[1])), float(1 + pose[2]), float(pose[3]), residual, len(pairs), names,
-               unknown, float((agreement - against) / (len(pairs) + len(unknown))))
+               unknown, float((agreement - against) / (len(pairs) + len(unknown))),
+               tuple((element.name, anchor.box) for element, anchor in pairs))
 
 
 def _pairs(anchors: Sequence[Anchor], template: Template) -> tuple[list[tuple[Element, Anchor]], tuple[str, ...]]:
@@ -135,13 +149,13 @@ def _pairs(anchors: Sequence[Anchor], template: Template) -> tuple[list[tuple[El
         if not elements and anchor.kind in SIGNS:
             unknown.append(anchor.key)
         for element in elements:
-            off = math.dist(_point(element.kind, element.box), _point(anchor.kind, anchor.box))
+            off = math.dist(anchor_point(element.kind, element.box), anchor_point(anchor.kind, anchor.box))
             if element.name not in nearest or off < nearest[element.name][0]:
                 nearest[element.name] = off, element, anchor
     return [(element, anchor) for _, element, anchor in nearest.values()], tuple(sorted(set(unknown)))
 
 
-def _point(kind: ElementKind, box: BoxMm) -> tuple[float, float]:
+def anchor_point(kind: ElementKind, box: BoxMm) -> tuple[float, float]:
     """What of a box is compared: print starts at the left and ends where its text does; pictures and codes have a middle."""
     x0, y0, x1, y1 = box
     text = kind in (ElementKind.LABEL, ElementKind.HEADING, ElementKind.FIELD)
@@ -165,6 +179,10 @@ def _fitted(want: Points, seen: Points, spread: Points) -> tuple[Points, Points]
     return pose, (target - rows @ pose).reshape(2, count).T
 
 
+def _corners(box: BoxMm) -> Points:
+    return np.array([box[:2], box[2:]])
+
+
 def _rows(points: Points) -> Points:
     """(2N, 4): how far x of each point, then y of each, moves with shift x, shift y, scale and turn."""
     x, y = (points - CENTRE).T
@@ -180,12 +198,14 @@ def front_anchors(labels: Sequence[tuple[str, str | None, BoxMm]], readings: Map
     found = [Anchor(ElementKind.HEADING if field is None else ElementKind.LABEL, text, box) for text, field, box in labels
              if text not in NOT_PRINTED]
     found += [Anchor(ElementKind.FIELD, name, values[0].box_mm) for name, values in readings.items()
-              if values and values[0].box_mm is not None]
+              if values and values[0].box_mm is not None and name not in READ_TOGETHER]
     found += [Anchor(kind, str(kind), face.box) for kind, face in ((ElementKind.PHOTO, portrait), (ElementKind.GHOST, ghost))
               if face is not None]
     return tuple(found)
 
 
+READ_TOGETHER = ("issue_number",)
+"""Read in one piece with the year of registration, and so without a place of its own."""
 NOT_PRINTED = ("MUESTRA",)
 """What is written across specimens, anywhere."""
 
