@@ -170,36 +170,50 @@ def cells_at_frame(sight: Sight, quad: Quad) -> int:
 def runs_on(sight: Sight, quad: Quad) -> float:
     """How surely the document goes on beyond one of the quad's sides to the frame, between the same two neighbours, 0..1.
 
-    A cut card is often given a fourth side that is printed inside of it. Then the strip from there to the frame is covered,
-    and what lies beside the strip is not; a sheet that the card lies on is covered beside it too.
+    A cut card is often given a fourth side that is printed inside of it. Then the strip from there to the frame is covered
+    all along, and what lies beside the strip is not; a sheet that the card lies on is covered beside it too, and from another
+    card a gap divides it.
     """
     cells = sight.to_cells(quad)
-    height, width = sight.area.shape
     surest = 0.0
     for side in range(4):
         a, b = cells[side], cells[(side + 1) % 4]
-        out_a, out_b = a - cells[(side + 3) % 4], b - cells[(side + 2) % 4]
-        a, b = (end + out / max(float(np.linalg.norm(out)), 1e-9) for end, out in ((a, out_a), (b, out_b)))  # a cell further
-        strip = np.array([a, b, b + 2 * out_b, a + 2 * out_a])
-        along = (b - a) * BESIDE
-        wide = np.array([a - along, b + along, b + along + 2 * out_b, a - along + 2 * out_a])
-        inner, outer = _filled(strip, sight.area.shape), _filled(wide, sight.area.shape)
-        reaches = inner[[0, -1]].sum() + inner[:, [0, -1]].sum()
-        if reaches < LEAST_REACH or inner.sum() > height * width / 2:
-            continue
-        beside = outer & ~inner
-        if beside.any():
-            surest = max(surest, float(sight.area[inner].mean() - sight.area[beside].mean()))
+        strip, beside = _beyond(sight, a, b, a - cells[(side + 3) % 4], b - cells[(side + 2) % 4])
+        if len(strip) and beside.size:
+            surest = max(surest, float(strip.min() - beside.mean()))
     return surest
 
 
-BESIDE = 0.25
-"""Share of a side's length that is looked at on either side of the strip beyond it."""
-LEAST_REACH = 3
-"""Cells of the frame that the strip must meet."""
+ACROSS = np.linspace(0.1, 0.9, 9)
+"""Where across the strip, as a share of the side, the area is looked up."""
+BESIDE = np.array([-0.25, -0.17, -0.1, 1.1, 1.17, 1.25])
+"""And where beside it."""
+FARTHEST = 64
+"""Cells; no map is longer."""
 
 
-def _filled(polygon: Quad, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    mask = np.zeros(shape, np.uint8)
-    cv2.fillConvexPoly(mask, np.round(polygon * 16).astype(np.int32), 1, shift=4)
-    return mask.astype(bool)
+def _beyond(sight: Sight, a: Quad, b: Quad, out_a: Quad, out_b: Quad) -> tuple[Quad, Quad]:
+    """Mean area in each row of cells of the strip beyond the side a-b, from one cell off it to the frame; and the area beside."""
+    reach = np.arange(1, FARTHEST)[:, None, None]
+    unit_a, unit_b = (out / max(float(np.linalg.norm(out)), 1e-9) for out in (out_a, out_b))
+    ends_a, ends_b = a + reach * unit_a, b + reach * unit_b
+    strip = ends_a + (ends_b - ends_a) * ACROSS[None, :, None]
+    wide = ends_a + (ends_b - ends_a) * BESIDE[None, :, None]
+    known = _inside(sight, strip)
+    rows = known.mean(axis=1) > 0.5
+    if not rows.any():
+        return np.empty(0), np.empty(0)
+    looked = np.where(known, _looked_up(sight, strip), np.nan)[rows]
+    near = _inside(sight, wide)[rows]
+    return np.nanmean(looked, axis=1), _looked_up(sight, wide)[rows][near]
+
+
+def _inside(sight: Sight, points: Quad) -> NDArray[np.bool_]:
+    height, width = sight.area.shape
+    return np.asarray(((points >= -0.5) & (points <= (width - 0.5, height - 0.5))).all(axis=-1))
+
+
+def _looked_up(sight: Sight, points: Quad) -> Quad:
+    height, width = sight.area.shape
+    x, y = (np.clip(np.round(points[..., k]), 0, end - 1).astype(int) for k, end in ((0, width), (1, height)))
+    return np.asarray(sight.area[y, x], dtype=np.float64)
