@@ -17,7 +17,7 @@ from pipeline.domain.evidence import (
     SidesFault,
     Sighting,
 )
-from pipeline.domain.verdict import Check, CheckName, Subject
+from pipeline.domain.verdict import Check, CheckName, CheckOutcome, Reason, Subject
 
 SUBJECT = {Side.FRONT: Subject.FRONT, Side.BACK: Subject.BACK}
 _SIGHTING_CODES = {Sighting.NONE: "no_card", Sighting.CUT: "cut", Sighting.SEVERAL: "several_cards"}
@@ -126,23 +126,26 @@ def local_fault(quality: SideQuality, calibration: Calibration) -> str | None:
 def side_quality(evidence: Evidence, context: Context) -> Check:
     """Judged by what was needed and not read: a blurred background or a soft but legible card is no fault.
 
-    A side counts as legible with some of its values unread; but what hides one of them is asked to be taken away.
+    A side counts as legible with some of its values unread; but what hides one of them is asked to be taken away. Both sides
+    are judged, so that both are taken again at once.
     """
     name, card = CheckName.SIDE_QUALITY, evidence.card
     if card.front is None or card.back is None:
         return not_executed(name)
-    scores = [card.front.quality.sharpness, card.back.quality.sharpness]
-    calibration, illegible = context.calibration, []
+    score = min(side.quality.sharpness for side in (card.front, card.back))
+    threshold = context.calibration["quality.sharpness_min"]
+    faults, illegible = [], []
     for found, legible in ((card.front, front_legible(evidence)), (card.back, back_legible(evidence))):
-        fault = local_fault(found.quality, calibration) if legible else quality_fault(found.quality, calibration)
+        fault = (local_fault if legible else quality_fault)(found.quality, context.calibration)
         if fault is not None:
-            return failed(name, f"{found.side}.{fault}", SUBJECT[found.side], _unread(found), found.quality.sharpness,
-                          calibration["quality.sharpness_min"])
-        if not legible:
+            faults.append(Reason(f"{found.side}.{fault}", SUBJECT[found.side], _unread(found)))
+        elif not legible:
             illegible.append(found)
+    if faults:
+        return Check(name, CheckOutcome.FAILED, score, threshold, tuple(faults))
     for found in illegible:
         return uncertain(name, f"{found.side}.unreadable", SUBJECT[found.side], "not read, and no fault of the picture measured")
-    return passed(name, min(scores), calibration["quality.sharpness_min"])
+    return passed(name, score, threshold)
 
 
 def _unread(side: SideEvidence) -> str:

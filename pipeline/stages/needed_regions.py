@@ -1,4 +1,4 @@
-"""The places on each side that its checks need: where the thing was found, else where the registered template has it."""
+"""The places on each side that its checks need: where the thing was read, else where the registered template has it."""
 
 from __future__ import annotations
 
@@ -29,19 +29,24 @@ def front_places(fit: Fit | None, read: Collection[str], *, has_portrait: bool) 
 
 def back_places(fit: Fit | None, codes: Iterable[CardCode], mrz: MrzEvidence | None) -> dict[str, Place]:
     """The MRZ and the small QR, where this template has them."""
-    small = min((code for code in codes if code.role is CodeRole.SMALL), key=lambda code: code.status is CodeStatus.DETECTED,
-                default=None)
+    small = next((code for code in codes if code.role is CodeRole.SMALL and code.status is not CodeStatus.DETECTED), None)
     found = {}
     for element in _needed(fit):
         if fit is None:
             continue
+        place = fit.place(element)
         if element.kind is ElementKind.MRZ:
-            box = mrz.box_mm if mrz is not None and mrz.box_mm is not None else fit.place(element)
-            found[element.name] = Place(box, mrz is not None and mrz.valid)
+            valid = mrz is not None and mrz.valid
+            seen = mrz.box_mm if mrz is not None else None
+            # a band that glare or a finger tore ends where they begin
+            found[element.name] = Place(place if seen is None else seen if valid else _hull(place, seen), valid)
         elif element.role is CodeRole.SMALL:
-            box = fit.place(element) if small is None else _box_of(small)
-            found[element.name] = Place(box, small is not None and small.status is not CodeStatus.DETECTED)
+            found[element.name] = Place(place if small is None else _box_of(small), small is not None)
     return found
+
+
+def _hull(a: BoxMm, b: BoxMm) -> BoxMm:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
 def _needed(fit: Fit | None) -> tuple[Element, ...]:

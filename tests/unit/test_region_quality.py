@@ -143,6 +143,16 @@ def test_what_was_not_read_names_its_cause(changes: dict[str, Any], quality: dic
     assert [reason.code for reason in check.reasons] == [code]
 
 
+def test_both_sides_faults_are_asked_for_at_once() -> None:
+    evidence = good_support()
+    curp = replace(GOOD, name="curp", covered=0.5)
+    front = side(Side.FRONT, quality=replace(SHARP, regions=(curp,)))
+    back = side(Side.BACK, quality=replace(SHARP, regions=(replace(GOOD, glare=0.2),)))
+    evidence = replace(evidence, card=replace(evidence.card, front=front, back=back), mrz=None, codes=(), readings=front_readings())
+    reasons = decide(evidence, context()).check(CheckName.SIDE_QUALITY).reasons
+    assert [(reason.code, reason.subject) for reason in reasons] == [("front.covered", "front"), ("back.glare", "back")]
+
+
 @pytest.mark.parametrize(("read", "covered", "code"), [(True, None, None), (False, 0.0, None), (False, 0.3, "front.covered")])
 def test_on_a_legible_side_only_what_hides_a_value_counts(read: bool, covered: float | None, code: str | None) -> None:
     """A good front, soft and streaked all over: only a thing that lies on an unread value is asked to be taken away."""
