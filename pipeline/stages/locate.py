@@ -46,6 +46,8 @@ OTHERS, ELSEWHERE = 3, 0.4
 """Further things that are named at most, and the IoU below which one is not another reading of the first."""
 RIM = 0.04
 """Share of a thing's size that is left out all round when a card is sought inside: its own edges are not that card's."""
+OUTLINED, PART = 0.9, 0.5
+"""Support of its weakest side from which a thing is seen all round, and the IoU with it from which a candidate is made of it."""
 SEEN = 0.8
 """Support that every side of such a candidate needs: a shape that was demanded and not seen is none."""
 FOCAL_SHARES = (0.7, 0.95)
@@ -82,12 +84,14 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A refined candidate in pixels of the working picture. support: (4,) per side.  cut: it runs out of the frame."""
+    """A refined candidate in pixels of the working picture. support: (4,) per side.  cut: it runs out of the frame.  outline:
+    the score before its shape was asked for."""
 
     quad: Quad
     support: Floats
     score: float
     cut: bool
+    outline: float = 0.0
 
 
 SMALLEST_VIEW = 64
@@ -117,6 +121,7 @@ def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: 
         for _ in range(COMBINE_ROUNDS):
             if max((j.score for j in judged), default=0.0) < calibration["locate.combine"]:
                 judged += _combined(picture, judged, whole, ratio)
+    judged = [j for j in judged if not any(_is_other_shape(other, j) for other in judged)]
     judged.sort(key=lambda j: (j.cut or j.score < calibration["locate.found"], -j.score))
     best = judged[0] if judged else None
     if best is None:
@@ -164,6 +169,12 @@ def _sighting(best: Judged, judged: list[Judged], whole: Sight, calibration: Cal
     if best.score < calibration["locate.found"]:
         return Sighting.NONE
     return Sighting.SEVERAL if any(_another(best, j, calibration) for j in judged) else Sighting.FOUND
+
+
+def _is_other_shape(whole: Judged, part: Judged) -> bool:
+    """Whether a candidate is but a part of a thing that is seen all round and has another shape: a banknote's middle."""
+    seen = not whole.cut and whole.support.min() >= OUTLINED and whole.score < 0.5 * whole.outline
+    return seen and part.outline < whole.outline and quad_iou(whole.quad, part.quad) > PART
 
 
 def _others(best: Judged, judged: list[Judged], calibration: Calibration) -> list[Judged]:
@@ -235,13 +246,14 @@ def _completed(picture: Image, judged: list[Judged], whole: Sight, ratio: float)
 
 def _combined(picture: Image, judged: list[Judged], whole: Sight, ratio: float) -> list[Judged]:
     """The best candidates' sides, each also at its next likely lines, put together as their shape demands. In a reduced picture:
-    what is sought is which line it is; refining says where exactly."""
+    what is sought is which line it is; refining says where exactly. A thing whose four sides are all seen, and which has another
+    shape, is another thing: nothing is put together from it."""
     shrunk = max(1, round(max(picture.shape[:2]) / COMBINE_SIDE))
     height, width = picture.shape[0] // shrunk, picture.shape[1] // shrunk
     small = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     best: list[Quad] = []
     for j in sorted(judged, key=lambda j: -j.score):
-        if len(best) < COMBINED_FROM and all(quad_iou(j.quad, other) < ALMOST_SAME for other in best):
+        if j.support.min() < SEEN and len(best) < COMBINED_FROM and all(quad_iou(j.quad, other) < ALMOST_SAME for other in best):
             best.append(j.quad)
     least = SAME_THING * max((overlap(whole, j.quad) for j in judged), default=0.0)
     found: list[Judged] = []
@@ -278,8 +290,8 @@ def _judge(picture: Image, quad: Quad, sight: Sight, ratio: float, shrunk: int =
     errors = pose_errors(refined.quad[None], (picture.shape[1] * shrunk, picture.shape[0] * shrunk), ratio)
     shape = 1.0 if cut else float(shape_worth(errors)[0])  # of a thing that runs out of the frame no shape is known
     edges = float(refined.support.mean() * 0.65 + refined.support.min() * 0.35)
-    score = overlap(sight, refined.quad) * (0.35 + 0.65 * edges) * shape
-    return Judged(refined.quad, refined.support, score, cut)
+    outline = overlap(sight, refined.quad) * (0.35 + 0.65 * edges)
+    return Judged(refined.quad, refined.support, outline * shape, cut, outline)
 
 
 def _long_side(window: Window) -> int:
