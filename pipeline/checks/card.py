@@ -62,10 +62,10 @@ def _located(name: CheckName, side: Side, evidence: Evidence, context: Context) 
         code = "dark"
     elif photo.sighting in _SIGHTING_CODES:
         code = _SIGHTING_CODES[photo.sighting]
-    elif photo.shows is not None:
-        code = "wrong_side"
     else:
-        code = quality_fault(photo.quality, context.calibration) or "not_a_credential"
+        fault = quality_fault(photo.quality, context.calibration)
+        told = photo.shows is not None and fault != "blurred"  # which side it is, mush cannot say
+        code = "wrong_side" if told else fault or "not_a_credential"
     return failed(name, f"{side}.{code}", SUBJECT[side], f"the {blamed} photo: {photo.sighting}, shows {photo.shows}")
 
 

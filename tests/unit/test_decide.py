@@ -104,6 +104,7 @@ TABLE: list[tuple[str, Change, Outcome, set[str]]] = [
     ("two cards", no_side(Side.FRONT, PhotoEvidence(Sighting.SEVERAL, None)), RETAKE, {"front.several_cards"}),
     ("front twice", no_side(Side.BACK, found(Side.FRONT)), RETAKE, {"back.wrong_side"}),
     ("something else than a card", no_side(Side.FRONT, found(None)), RETAKE, {"front.not_a_credential"}),
+    ("mush that looks like a front", no_side(Side.BACK, found(Side.FRONT, sharpness=0.1)), RETAKE, {"back.blurred"}),
     ("mush for a back", no_side(Side.BACK, found(None, sharpness=0.1)), RETAKE, {"back.blurred"}),
     ("broken file", no_side(Side.BACK, PhotoEvidence(Sighting.UNREADABLE, None)), RETAKE, {"back.unreadable_file"}),
     ("blurred back", soft_back(sharpness=0.1), RETAKE, {"back.blurred"}),
