@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,9 @@ from pipeline.records.tables import now_ms
 
 BUSY_SECONDS = 15
 """How long a SQLite writer waits for another; writes here take milliseconds, so this is a broken disk or a stuck peer."""
+WAL_PAUSE_S = 0.01
+PRIMARY_CODE = 0xFF
+"""Of an extended result code, the byte that holds the primary one (sqlite.org/rescode.html)."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -41,12 +46,27 @@ def open_engine(url: str) -> Engine:
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     """WAL with synchronous=FULL: NORMAL may lose a commit that was acknowledged when power fails. Asserted, not hoped."""
     connection.isolation_level = None  # transactions are begun by us, see _begin_sqlite
-    connection.execute("PRAGMA journal_mode=WAL")
+    _turn_to_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     found = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
     if found != {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}:
         raise Misconfigured(f"SQLite here does not keep its promises: {found}", code="sqlite_not_durable")
+
+
+def _turn_to_wal(connection: sqlite3.Connection) -> None:
+    """Several processes may start on a new database at once, and SQLite does not wait for another that turns it to WAL: it says
+    locked at once. So the waiting is done here. Raises sqlite3's `OperationalError` after `BUSY_SECONDS`."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(WAL_PAUSE_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -216,12 +216,14 @@ def test_parts_that_are_not_what_the_row_says_are_corrupt(storage: Storage, chan
 
 
 def test_several_that_start_at_once_make_one_database_and_one_client(tmp_path: Path) -> None:
-    def start(_number: int) -> str:
-        storage = storage_in(tmp_path)
-        return ensure_first_client(storage.engine, tmp_path / "client-secret").id + storage.keyring.kek_id
+    def start(folder: Path) -> str:
+        storage = storage_in(folder)
+        return ensure_first_client(storage.engine, folder / "client-secret").id + storage.keyring.kek_id
 
-    with ThreadPoolExecutor(6) as pool:
-        assert len(set(pool.map(start, range(6)))) == 1
+    with ThreadPoolExecutor(12) as pool:
+        for number in range(10):  # the race is lost once in twenty starts where nothing waits for a peer that turns to WAL
+            folder = tmp_path / str(number)
+            assert len(set(pool.map(start, [folder] * 12))) == 1
 
 
 def test_a_database_that_is_locked_says_unavailable(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
