@@ -17,7 +17,6 @@ from pipeline.domain.evidence import Sighting
 from pipeline.networks.api import Image, Networks
 from pipeline.networks.locator import Sight, Window, candidates, cells_at_frame, halved, look, overlap, runs_on
 from pipeline.stages.combine_sides import combine, shape_worth
-from pipeline.stages.complete_quad import complete
 from pipeline.stages.contours import contour_quads
 from pipeline.stages.geometry import CARD_MM, Quad, quad_area, quad_iou
 from pipeline.stages.pose import pose_errors
@@ -40,8 +39,6 @@ ROUNDING = 0.011
 on either axis where its sides meet, so nothing of the card is missing there."""
 FRAME_SHARE = 0.02
 """A side without support that runs within this share of the long side along the frame is the frame, not the card."""
-COMPLETED = 3
-"""Candidates of which each side is also tried where the others demand it."""
 OTHERS, ELSEWHERE = 3, 0.4
 """Further things that are named at most, and the IoU below which one is not another reading of the first."""
 RIM = 0.04
@@ -49,9 +46,7 @@ RIM = 0.04
 OUTLINED, PART = 0.9, 0.5
 """Support of its weakest side from which a thing is seen all round, and the IoU with it from which a candidate is made of it."""
 SEEN = 0.8
-"""Support that every side of such a candidate needs: a shape that was demanded and not seen is none."""
-FOCAL_SHARES = (0.7, 0.95)
-"""Main cameras of phones have focal lengths of 0.7 to 1 of the picture's long side; edges put right the rest."""
+"""Support of its weakest side from which a candidate's lines are the right ones, and nothing else is put together from it."""
 COMBINE_SIDE, COMBINE_REACH = 500, 0.14
 """Long side of the picture in which lines are combined, and how far, as a share of the card's long side, they are sought."""
 COMBINED_FROM, COMBINED = 2, 5
@@ -65,7 +60,7 @@ SAME = 0.75
 """IoU above which two candidates are the same thing."""
 
 ALMOST_SAME = 0.95
-"""The same of two candidates that are to be completed: they may share three sides and differ in the fourth."""
+"""The same of two candidates whose sides are to be combined: they may share three sides and differ in the fourth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +112,12 @@ def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: 
             judged.append(_judge(picture, quad, whole, ratio))
     if thorough or max((j.score for j in judged), default=0.0) < calibration["locate.second_look"]:
         judged += _second_look(picture, judged, whole, networks, ratio)
-        judged += _completed(picture, judged, whole, ratio)
         for _ in range(COMBINE_ROUNDS):
-            if max((j.score for j in judged), default=0.0) < calibration["locate.combine"]:
-                judged += _combined(picture, judged, whole, ratio)
+            best_yet = max((j.score for j in judged), default=0.0)
+            more = _combined(picture, judged, whole, ratio) if best_yet < calibration["locate.combine"] else []
+            judged += more
+            if max((j.score for j in more), default=0.0) <= best_yet:
+                break
     judged = [j for j in judged if not any(_is_other_shape(other, j) for other in judged)]
     judged.sort(key=lambda j: (j.cut or j.score < calibration["locate.found"], -j.score))
     best = judged[0] if judged else None
@@ -229,19 +226,6 @@ def _second_look(picture: Image, judged: list[Judged], whole: Sight, networks: N
         if all(quad_iou(placed, other.quad) < SAME for other in more):
             more.append(_judge(picture, placed, whole, ratio))
     return more
-
-
-def _completed(picture: Image, judged: list[Judged], whole: Sight, ratio: float) -> list[Judged]:
-    """The best candidates with each side in turn put where the other three and the card's shape demand it: a side of a pale
-    card on a pale ground is easily taken for one that is printed inside."""
-    frame = picture.shape[1], picture.shape[0]
-    best: list[Quad] = []
-    for j in sorted(judged, key=lambda j: -j.score):
-        if len(best) < COMPLETED and all(quad_iou(j.quad, other) < ALMOST_SAME for other in best):
-            best.append(j.quad)
-    quads = [complete(quad, side, frame, ratio, focal) for quad in best for side in range(4) for focal in FOCAL_SHARES]
-    found = [_judge(picture, quad, whole, ratio) for quad in quads if quad is not None]
-    return [j for j in found if j.support.min() >= SEEN]
 
 
 def _combined(picture: Image, judged: list[Judged], whole: Sight, ratio: float) -> list[Judged]:
