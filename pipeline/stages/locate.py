@@ -217,8 +217,6 @@ def _second_look(picture: Image, judged: list[Judged], whole: Sight, networks: N
         best = max(judged, key=lambda j: j.score).quad
         windows.append(_grown((*best.min(axis=0), *best.max(axis=0)), 1.4, picture))
     more = [_judge(picture, quad, sight, ratio) for sight in look(picture, windows, networks) for quad in candidates(sight)]
-    small = halved(picture)  # edges blurred over many pixels are steep enough there
-    more += [_judge(small, quad, whole, ratio, 2) for quad in [*candidates(whole), *(j.quad for j in more)]]
     step = max(1.0, max(height, width) / COARSE_SIDE)
     coarse = cv2.resize(picture, (round(width / step), round(height / step)), interpolation=cv2.INTER_AREA)
     for quad in contour_quads(np.asarray(coarse, dtype=np.uint8)):
