@@ -41,9 +41,9 @@ def combine(picture: Image, quad: Quad, reach: int, frame: tuple[int, int], rati
 
 
 POSE_FREE, POSE_SPREAD = 0.05, 0.15
-"""`pose_error` that costs nothing, and what more costs 1 - 1/e. True corners of drawn captures have 0.071 at most in 276
-normal and 0.101 in 226 hard ones; with one side moved in by 15 %, nine in ten have over 0.1 and 0.086. Pictures that were
-cropped off their middle have more, so the loss is gentle."""
+"""The error that costs nothing, and what more costs 1 - 1/e. True corners of drawn captures have 0.071 at most in 276 normal
+and 0.101 in 226 hard ones; with one side moved in by 15 %, nine in ten have over 0.1 and 0.086. Pictures that were cropped off
+their middle have more, so the loss is gentle."""
 OUTERMOST = 0.15
 """Power of the area that a combination's worth is multiplied by: of frames that are seen equally well the outer one is the card's
 edge, the inner one is printed."""

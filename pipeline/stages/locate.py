@@ -21,7 +21,7 @@ from pipeline.stages.contours import contour_quads
 from pipeline.stages.geometry import CARD_MM, Quad, quad_area, quad_iou
 from pipeline.stages.pose import pose_errors
 from pipeline.stages.rectify import side_lengths
-from pipeline.stages.refine import WEAK, Floats, Refined, refine
+from pipeline.stages.refine import WEAK, Floats, refine
 
 WORK_SIDE = 1600
 """The picture that edges are refined in is smaller: finer wins nothing at the views' usual blur, and costs four times."""
@@ -258,18 +258,17 @@ def _grown(box: tuple[float, float, float, float], factor: float, picture: Image
     return x0, y0, min(picture.shape[1], int(centre_x + wide) + 1), min(picture.shape[0], int(centre_y + high) + 1)
 
 
-def _judge(picture: Image, quad: Quad, sight: Sight, ratio: float, shrunk: int = 1, reach: int = 0) -> Judged:
+def _judge(picture: Image, quad: Quad, sight: Sight, ratio: float, reach: int = 0) -> Judged:
     """Refines a candidate and scores it: area overlap, mean and least edge support, and how well its shape can be right.
 
-    picture: the working picture, or its reduction by the whole factor `shrunk`; quads are always in the working picture's pixels.
+    picture, quad: the working picture and its pixels.  reach: how far its sides may be off; by default what a map cell leaves.
     """
-    reach = reach or max(6, round(REACH_SHARE * _long_side(sight.window) / shrunk))
-    refined = refine(picture, refine(picture, (quad + 0.5) / shrunk - 0.5, reach).quad, SETTLE_PX)
+    reach = reach or max(6, round(REACH_SHARE * _long_side(sight.window)))
+    refined = refine(picture, refine(picture, quad, reach).quad, SETTLE_PX)
     if quad_area(refined.quad) < 100:
         return Judged(quad, refined.support * 0.0, 0.0, False)
     cut = _runs_out(refined.quad, refined.support, picture)
-    refined = Refined((refined.quad + 0.5) * shrunk - 0.5, refined.support)
-    errors = pose_errors(refined.quad[None], (picture.shape[1] * shrunk, picture.shape[0] * shrunk), ratio)
+    errors = pose_errors(refined.quad[None], (picture.shape[1], picture.shape[0]), ratio)
     shape = 1.0 if cut else float(shape_worth(errors)[0])  # of a thing that runs out of the frame no shape is known
     edges = float(refined.support.mean() * 0.65 + refined.support.min() * 0.35)
     outline = overlap(sight, refined.quad) * (0.35 + 0.65 * edges)

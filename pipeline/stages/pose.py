@@ -5,17 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stages.geometry import Quad
-
 FOCAL_SHARES = (0.65, 0.8, 1.0, 1.4, 2.5)
 """Focal length as a share of the picture's long side: main cameras of phones have 0.7 to 1; more is a longer lens, a digital
 zoom or a picture that was cropped about its middle."""
 Floats = NDArray[np.float64]
-
-
-def pose_error(quad: Quad, frame: tuple[int, int], ratio: float) -> float:
-    """`pose_errors` of one quad, (4, 2)."""
-    return float(pose_errors(quad[None], frame, ratio)[0])
 
 
 def pose_errors(quads: Floats, frame: tuple[int, int], ratio: float) -> Floats:
