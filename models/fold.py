@@ -58,24 +58,32 @@ def _evaluate(node: onnx.NodeProto, constants: Constants) -> NDArray[Any] | None
 
 
 def rewrite_prelu(model: onnx.ModelProto) -> None:
-    """PRelu(x) = Relu(x) + slope * (x - Relu(x)): one of the two terms is 0 for each x, so the outputs are equal.
+    """PRelu(x) = slope * x + (1 - slope) * Relu(x), each factor a depthwise 1 x 1 convolution.
 
-    ONNX Runtime's PRelu on the CPU branches on each sign; four plain operations halve the recogniser's time.
+    Equal but for rounding. ONNX Runtime's PRelu on the CPU branches on each sign, and a product with a constant a channel
+    leaves the blocked layout that its convolutions work in: everything is then reordered twice, which costs more than the
+    convolutions themselves. These four stay in that layout.
     """
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
     nodes = []
-    for node in model.graph.node:
+    for node in graph.node:
         if node.op_type != "PRelu":
             nodes.append(node)
             continue
-        (x, slope), (y,) = node.input, node.output
-        relu, rest, scaled = f"{y}/relu", f"{y}/negative", f"{y}/scaled"
+        (x, slope_name), (y,) = node.input, node.output
+        slope = numpy_helper.to_array(constants[slope_name]).reshape(-1, 1, 1, 1)
+        relu, bent, straight = f"{y}/relu", f"{y}/bent", f"{y}/straight"
+        graph.initializer.append(numpy_helper.from_array(slope, f"{y}/slope"))
+        graph.initializer.append(numpy_helper.from_array(1 - slope, f"{y}/rest"))
         nodes += [
             helper.make_node("Relu", [x], [relu], name=relu),
-            helper.make_node("Sub", [x, relu], [rest], name=rest),
-            helper.make_node("Mul", [rest, slope], [scaled], name=scaled),
-            helper.make_node("Add", [relu, scaled], [y], name=f"{y}/prelu"),
+            helper.make_node("Conv", [relu, f"{y}/rest"], [bent], name=bent, group=len(slope), kernel_shape=[1, 1]),
+            helper.make_node("Conv", [x, f"{y}/slope"], [straight], name=straight, group=len(slope), kernel_shape=[1, 1]),
+            helper.make_node("Add", [straight, bent], [y], name=f"{y}/prelu"),
         ]
-    _replace_nodes(model.graph, nodes)
+    _replace_nodes(graph, nodes)
+    drop_unused(model)
 
 
 def remove_dropout(model: onnx.ModelProto) -> None:

@@ -40,6 +40,7 @@ class FoundSide:
     photo: Photo
     quad: Quad
     image: Image
+    grey: Image
     codes: tuple[CardCode, ...]
     look: CardLook
 
@@ -75,10 +76,10 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
     quad, survey = surveyed
     if survey.side is None:
         with watch.stage("side_and_codes"):
-            survey = survey_text(survey.upright, networks, calibration) or survey
+            survey = survey_text(survey.upright, survey.grey, networks, calibration) or survey
         quad = rotate_corners(quad, 2) if survey.half_turn else quad
     with watch.stage("quality"):
-        quality = measure_quality(survey.upright, px_per_mm(quad, photo.scale))
+        quality = measure_quality(survey.upright, survey.grey, px_per_mm(quad, photo.scale))
         if survey.side is None:
             regions = measure_regions(survey.upright, {"card": Place((0.0, 0.0, *CARD_MM), read=False)})
             # over a whole card cover says nothing: a portrait's skin is as plain as a finger's
@@ -91,7 +92,7 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
     with watch.stage("presentation"):
         presentation = measure_presentation(survey.upright, photo.view, quad, calibration)
     evidence = SideEvidence(survey.side, capture_side, as_corners(quad * photo.scale), located.score, None, quality, presentation)
-    return seen, FoundSide(evidence, photo, quad, survey.upright, survey.codes, card_look)
+    return seen, FoundSide(evidence, photo, quad, survey.upright, survey.grey, survey.codes, card_look)
 
 
 def which_card(photo: Photo, located: Located, networks: Networks, calibration: Calibration, hint: Side,
@@ -116,7 +117,7 @@ def which_card(photo: Photo, located: Located, networks: Networks, calibration: 
     if located.sighting is not Sighting.FOUND:
         return None
     with watch.stage("side_and_codes"):
-        looked = ((quad, survey_by_look(survey.upright, networks, calibration)) for quad, survey in surveyed)
+        looked = ((quad, survey_by_look(survey.upright, survey.grey, networks, calibration)) for quad, survey in surveyed)
         told = next(((quad, survey) for quad, survey in looked if survey.side is not None), surveyed[0])
     return rotate_corners(told[0], 2) if told[1].half_turn else told[0], told[1]
 

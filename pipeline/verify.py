@@ -36,9 +36,9 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
     photos, front, back = find_sides(capture, networks, calibration, watch)
 
     with watch.stage("text"):
-        text = read_front(front.image, networks, calibration) if front else None
+        text = read_front(front.grey, networks, calibration) if front else None
     with watch.stage("mrz"):
-        mrz = with_scale(read_mrz(back.image, networks, calibration), back) if back else None
+        mrz = with_scale(read_mrz(back.grey, networks, calibration), back) if back else None
     with watch.stage("decode"):
         selfie, drawing = open_picture(capture.selfie, SELFIE_SIDE), open_picture(capture.signature, CARD_SIDE)
     with watch.stage("faces"):

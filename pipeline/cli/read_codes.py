@@ -34,7 +34,8 @@ def read_one(image: Path) -> dict[str, Any]:
     """The answer for one file; what is wrong with it stands in `error`."""
     from pipeline.errors import BadInput
     from pipeline.stages.decode import decode
-    from pipeline.stages.scan_codes import as_grey, scan_picture
+    from pipeline.stages.rectify import as_grey
+    from pipeline.stages.scan_codes import scan_picture
 
     answer: dict[str, Any] = {"source": str(image), "codes": []}
     try:

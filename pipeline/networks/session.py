@@ -55,6 +55,7 @@ class Session:
         self._input = inputs[0].name
         self.providers = tuple(got)
         self.sha256 = sha256
+        self.closed_shapes = closed_shapes
 
     def run(self, batch: Array) -> tuple[Array, ...]:
         """`batch`: (N, …) in the network's dtype. All outputs, in the graph's order.

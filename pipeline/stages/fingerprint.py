@@ -14,8 +14,8 @@ from pipeline.networks.api import Array, Image
 
 HASH_SIDE, HASH_BITS = 32, 8
 """The usual DCT hash: 32 x 32 pixels, the 8 x 8 lowest frequencies above the constant one."""
-HASH_SOURCE_SIDE = 256
-"""Rows and columns are skipped down to this: the hash keeps waves of a quarter of the picture, not of single pixels."""
+SAMPLED = 8 * HASH_SIDE
+"""Rows and columns that are looked at: the hash keeps waves of a quarter of the picture, not single pixels."""
 
 
 def perceptual_hash(picture: Image) -> int:
@@ -24,8 +24,8 @@ def perceptual_hash(picture: Image) -> int:
     Each bit says whether one of the 64 lowest frequencies lies above their median; pictures alike differ in few bits. A
     picture of one colour has no frequencies: 0.
     """
-    step = max(1, min(picture.shape[:2]) // HASH_SOURCE_SIDE)
-    small = cv2.resize(picture[::step, ::step], (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA)
+    sampled = cv2.resize(picture, (SAMPLED, SAMPLED), interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(sampled, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA)
     grey = small if small.ndim == 2 else cv2.cvtColor(small[:, :, :3], cv2.COLOR_BGR2GRAY)
     waves = np.asarray(cv2.dct(grey.astype(np.float32)))[1 : HASH_BITS + 1, 1 : HASH_BITS + 1].ravel()
     if float(np.abs(waves).max()) < 1.0:

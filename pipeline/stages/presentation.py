@@ -13,8 +13,8 @@ from pipeline.domain.evidence import Presentation
 from pipeline.networks.api import Array, Image
 from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH, Quad, card_frame, homography, transform
 
-CHROMA_SIZE, CHROMA_STEP = (107, 68), 3
-"""One pixel averages 16 x 16 of the card, of which every third row and column is taken: sensor noise and JPEG's coloured
+CHROMA_SIZE, CHROMA_SAMPLES = (107, 68), 4
+"""One pixel averages 16 x 16 of the card, of which every fourth row and column is taken: sensor noise and JPEG's coloured
 blocks are gone, a portrait and a tint are not."""
 CHROMA_MARGIN = 3
 """Rows and columns left out at the edge, where the background may show."""
@@ -52,7 +52,9 @@ def chroma_spread(card: Image) -> float | None:
     """
     if card.ndim == 2:
         return None
-    averaged = cv2.resize(card[::CHROMA_STEP, ::CHROMA_STEP], CHROMA_SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
+    samples = (CHROMA_SIZE[0] * CHROMA_SAMPLES, CHROMA_SIZE[1] * CHROMA_SAMPLES)
+    sampled = cv2.resize(card, samples, interpolation=cv2.INTER_NEAREST)
+    averaged = cv2.resize(sampled, CHROMA_SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
     smooth = np.asarray(cv2.GaussianBlur(averaged, (0, 0), 1.0))
     small = smooth[CHROMA_MARGIN:-CHROMA_MARGIN, CHROMA_MARGIN:-CHROMA_MARGIN]
     usable = (small.min(axis=2) > DARK) & (small.max(axis=2) < BURNT)

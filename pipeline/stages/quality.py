@@ -47,15 +47,15 @@ BURNT = 250
 """All three channels at or above: nothing printed can be told there."""
 
 
-def measure_quality(card: Image, px_per_mm: float) -> SideQuality:
-    """card: (CARD_HEIGHT, CARD_WIDTH, 3) BGR uint8.  px_per_mm: what the photograph really holds (`rectify.px_per_mm`)."""
+def measure_quality(card: Image, grey: Image, px_per_mm: float) -> SideQuality:
+    """card: (CARD_HEIGHT, CARD_WIDTH, 3) BGR uint8.  grey: the same without colour.
+    px_per_mm: what the photograph really holds (`rectify.px_per_mm`)."""
     small = np.ascontiguousarray(card[4::8, 4::8])  # 28,890 places: shares are exact to half a hundredth
-    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
     return SideQuality(
         px_per_mm=px_per_mm,
-        sharpness=sharpness(card),
-        glare=cv2.countNonZero(cv2.inRange(small, (BURNT,) * 3, (255,) * 3)) / grey.size,
-        brightness=_median(grey) / 255.0,
+        sharpness=sharpness(grey),
+        glare=cv2.countNonZero(cv2.inRange(small, (BURNT,) * 3, (255,) * 3)) / (small.size / 3),
+        brightness=_median(grey[4::8, 4::8]) / 255.0,
     )
 
 
@@ -73,9 +73,10 @@ def _median(grey: Image) -> float:
     return float(np.searchsorted(counts, (grey.size + 1) / 2))
 
 
-def sharpness(card: Image) -> float:
-    """1 is crisp, 0 is mush: 1 / (1 + (blur / CRISP_MM)^2), blur being the edge spread of the most blurred direction."""
-    tiles = _by_activity(np.asarray(cv2.cvtColor(card, cv2.COLOR_BGR2GRAY), dtype=np.uint8))
+def sharpness(grey: Grey) -> float:
+    """Of a whole card, (CARD_HEIGHT, CARD_WIDTH) grey. 1 is crisp, 0 is mush:
+    1 / (1 + (blur / CRISP_MM)^2), blur being the edge spread of the most blurred direction."""
+    tiles = _by_activity(grey)
     calm = tiles[-1]
     planes = _slopes(_blurred(calm[:, :calm.shape[1] // 2].astype(np.float32), COARSE_SIZE, COARSE))
     noise = float(np.quantile(cv2.magnitude(*planes), 0.95))

@@ -17,7 +17,8 @@ from pipeline.domain.identifiers import Malformed
 from pipeline.domain.qr import ShortQr, SmallQr, large_side
 from pipeline.networks.api import Image
 from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH, PX_PER_MM
-from pipeline.stages.scan_codes import ALL, Enhance, FoundCode, Look, as_grey, look, merged, near_steps
+from pipeline.stages.rectify import as_grey
+from pipeline.stages.scan_codes import ALL, Enhance, FoundCode, Look, look, merged, near_steps
 
 LARGE_MODULES = 80
 """A large QR has 97 modules a side (version 20), a small one 33 (version 4): the middle, in whole versions."""

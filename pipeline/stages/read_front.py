@@ -15,7 +15,7 @@ from pipeline.stages import field_values as values
 from pipeline.stages.find_lines import find_lines
 from pipeline.stages.geometry import PX_PER_MM
 from pipeline.stages.read_lines import Piece, ReadLine, pieces_of, read_lines
-from pipeline.stages.read_mrz import as_grey
+from pipeline.stages.rectify import as_grey
 
 SOURCE = "front"
 ROW_MM = 1.3

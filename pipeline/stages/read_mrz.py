@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-import cv2
-import numpy as np
-
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import MrzEvidence
 from pipeline.domain.identifiers import Malformed
@@ -18,6 +15,7 @@ from pipeline.networks.line_reader import MRZ, Reading, cut, read
 from pipeline.networks.ppocr import crop_for_ppocr, read_ppocr
 from pipeline.stages.find_mrz import MrzBand, SlopedLine, find_mrz_band
 from pipeline.stages.geometry import PX_PER_MM
+from pipeline.stages.rectify import as_grey
 
 TD1_LENGTH = 30
 SYMBOL_PX = 15.8
@@ -54,10 +52,6 @@ def read_mrz(card: Image, networks: Networks, calibration: Calibration) -> MrzEv
         return None
     x0, y0, x1, y1 = (round(pixels / PX_PER_MM, 2) for pixels in band.box)
     return replace(best, box_mm=(x0, y0, x1, y1))
-
-
-def as_grey(card: Image) -> Image:
-    return card if card.ndim == 2 else np.asarray(cv2.cvtColor(card, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
 def read_band(grey: Image, band: MrzBand, networks: Networks, length: int, shift: float = 0.0,

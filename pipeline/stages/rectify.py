@@ -21,21 +21,24 @@ def rectify(view: Image, quad: Quad) -> Image:
     sides = side_lengths(quad)
     finest = min(max(sides[0], sides[2]) / CARD_WIDTH, max(sides[1], sides[3]) / CARD_HEIGHT)
     factor = int(finest / _ALIAS_LIMIT) + 1
-    source = quad
+    low = np.clip(np.floor(quad.min(axis=0)).astype(int) - factor, 0, np.array(view.shape[1::-1]) - factor)
+    high = np.ceil(quad.max(axis=0)).astype(int) + factor + 1
+    piece = view[low[1]:max(high[1], low[1] + factor), low[0]:max(high[0], low[0] + factor)]
     if factor > 1:
-        low = np.maximum(np.floor(quad.min(axis=0)).astype(int) - factor, 0)
-        high = np.ceil(quad.max(axis=0)).astype(int) + factor
-        piece = view[low[1]:high[1], low[0]:high[0]]
-        size = (max(1, piece.shape[1] // factor), max(1, piece.shape[0] // factor))
+        size = (piece.shape[1] // factor, piece.shape[0] // factor)
         whole = piece[:size[1] * factor, :size[0] * factor]
-        view = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        source = (quad - low + 0.5) / factor - 0.5
-    matrix = homography(source, card_frame())
+        piece = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    matrix = homography((quad - low + 0.5) / factor - 0.5, card_frame())
     # four channels warp in two thirds of the time of three, the two conversions included (aligned loads)
-    padded = cv2.cvtColor(view, cv2.COLOR_BGR2BGRA)
+    padded = cv2.cvtColor(piece, cv2.COLOR_BGR2BGRA)
     size, bilinear = (CARD_WIDTH, CARD_HEIGHT), cv2.INTER_LINEAR
     warped = cv2.warpPerspective(padded, matrix, size, flags=bilinear, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR), dtype=np.uint8)
+
+
+def as_grey(picture: Image) -> Image:
+    """(H, W) from grey or (H, W, 3) BGR."""
+    return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
 def px_per_mm(quad: Quad, scale: float = 1.0) -> float:

@@ -95,13 +95,6 @@ def look(grey: Image, way: Look, symbologies: Iterable[Symbology] = ALL, *, unde
     return [replace(code, corners=(code.corners + 0.5) / factor - 0.5) for code in found]
 
 
-def as_grey(picture: Image) -> Image:
-    """(H, W) from grey or (H, W, 3) BGR."""
-    if picture.ndim == 2:
-        return picture
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-
-
 def scaled(grey: Image, factor: float) -> Image:
     if factor == 1:
         return grey

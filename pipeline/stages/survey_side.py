@@ -16,7 +16,8 @@ from pipeline.networks.card_model import CardLook, look_at_card
 from pipeline.stages.find_mrz import find_mrz_band
 from pipeline.stages.match_face import portrait_score
 from pipeline.stages.read_codes import CardCode, half_turned, read_codes
-from pipeline.stages.scan_codes import Look, as_grey, look
+from pipeline.stages.rectify import as_grey
+from pipeline.stages.scan_codes import Look, look
 
 GLANCE = Look(scale=0.5)
 """A portrait may stand on the newest backs too, with QRs beside it: half the card's size shows a small QR in under a
@@ -26,13 +27,14 @@ millisecond (33 modules of 12 mm get 3.6 pixels each)."""
 @dataclass(frozen=True, slots=True)
 class Survey:
     """side: None where nothing says.  half_turn: the card lay upside down.  confidence: 0..1, of the side and its direction.
-    codes: of a back, in the frame of `upright`.  upright: the card, turned if need be."""
+    codes: of a back, in the frame of `upright`.  upright: the card, turned if need be.  grey: the same without colour."""
 
     side: Side | None
     half_turn: bool
     confidence: float
     codes: tuple[CardCode, ...]
     upright: Image
+    grey: Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +58,22 @@ def survey_side(card: Image, networks: Networks, calibration: Calibration, hint:
         sign = _front_sign(card, grey, networks, calibration) or _back_sign(grey, calibration)
     else:
         sign = _back_sign(grey, calibration) or _front_sign(card, grey, networks, calibration)
-    return _surveyed(card, sign, calibration)
+    return _surveyed(card, grey, sign, calibration)
 
 
-def survey_by_look(card: Image, networks: Networks, calibration: Calibration) -> Survey:
+def survey_by_look(card: Image, grey: Image, networks: Networks, calibration: Calibration) -> Survey:
     """The last resort, for a card of which `survey_side` knows nothing: what the network is sure that the whole looks like."""
-    return _surveyed(card, sign_of_look(look_at_card(card, networks), calibration), calibration)
+    return _surveyed(card, grey, sign_of_look(look_at_card(card, networks), calibration), calibration)
 
 
-def _surveyed(card: Image, sign: Sign | None, calibration: Calibration) -> Survey:
+def _surveyed(card: Image, grey: Image, sign: Sign | None, calibration: Calibration) -> Survey:
     if sign is None:
-        return Survey(None, False, 0.0, (), card)
-    upright = turned(card) if sign.half_turn else card
+        return Survey(None, False, 0.0, (), card, grey)
+    upright, upright_grey = (turned(card), turned(grey)) if sign.half_turn else (card, grey)
     codes = half_turned(sign.codes) if sign.half_turn else sign.codes
     if sign.side is Side.BACK:
-        codes = read_codes(upright, calibration, deep=True, known=codes)
-    return Survey(sign.side, sign.half_turn, sign.confidence, codes, upright)
+        codes = read_codes(upright_grey, calibration, deep=True, known=codes)
+    return Survey(sign.side, sign.half_turn, sign.confidence, codes, upright, upright_grey)
 
 
 def turned(card: Image) -> Image:

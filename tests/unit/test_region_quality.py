@@ -14,6 +14,7 @@ from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import PhotoEvidence, RegionQuality, Sighting
 from pipeline.domain.verdict import CheckName
 from pipeline.stages.quality import measure_quality, photo_light
+from pipeline.stages.rectify import as_grey
 from pipeline.stages.region_quality import Place, measure_regions
 from tests.unit.good_support import SHARP, calibration, context, front_readings, good_support, side
 from tests.unit.test_quality import printed_card
@@ -67,7 +68,7 @@ def test_a_shadow_is_no_cover() -> None:
 def test_a_small_glare_on_the_mrz_is_the_mrzs_alone() -> None:
     card = with_patch(back(), (40, 44), (7, 5), (255, 255, 255))
     found = regions_of(card)
-    assert measure_quality(card, 15.0).glare < 0.035
+    assert measure_quality(card, as_grey(card), 15.0).glare < 0.035
     assert found["mrz"].glare > LIMIT["region_glare_max"] and found["small_qr"].glare == 0
     assert found["mrz"].covered is not None and found["mrz"].covered < LIMIT["covered_max"]
 

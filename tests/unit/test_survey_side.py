@@ -10,6 +10,7 @@ from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import CodeRole
 from pipeline.networks.card_model import KINDS
 from pipeline.stages import survey_side as stage
+from pipeline.stages.rectify import as_grey
 from pipeline.stages.survey_side import survey_by_look, survey_side, turned
 from tests.unit.drawn_backs import SMALL_TEXT, back_e, back_g, blank, paste, qr
 
@@ -119,7 +120,7 @@ class Looking:
 def test_the_look_is_the_last_resort(name, upright, side, half_turn):
     card = np.repeat(blank()[..., None], 3, axis=2)
     card[:50] = 200
-    found = survey_by_look(card, Looking(name, upright), CALIBRATION)
+    found = survey_by_look(card, as_grey(card), Looking(name, upright), CALIBRATION)
     assert (found.side, found.half_turn) == (side, half_turn)
     assert np.array_equal(found.upright, turned(card) if half_turn else card)
     assert found.codes == ()
