@@ -11,8 +11,11 @@ from api import problems
 from api.health import endpoints as health
 from api.limits import REQUESTS, BodyGate, RateLimiter
 from api.manners import Manners
+from api.reception import Pending
 from api.supports import endpoints as supports
-from api.supports.service import Intake, Pending
+from api.supports import rounds_endpoints
+from api.supports.rounds import Rounds
+from api.supports.service import Intake
 from pipeline.clock import Clock, utc_now
 from pipeline.domain.process import DEMO_PROCESS, Process
 from pipeline.records.storage import Storage
@@ -27,6 +30,7 @@ class Services:
 
     storage: Storage
     intake: Intake
+    rounds: Rounds
     pending: Pending
     gate: BodyGate
     limiter: RateLimiter
@@ -46,11 +50,12 @@ def create_app(
     app = FastAPI(title="Apoyo", version="1", docs_url=None, redoc_url=None, redirect_slashes=False,
                   description="Verifies a citizen's support and answers with a verdict and its evidence.")
     app.state.services = Services(
-        storage=storage, intake=Intake(storage, processes, clock), pending=Pending(),
+        storage=storage, intake=Intake(storage, processes, clock), rounds=Rounds(storage), pending=Pending(),
         gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes), limiter=limiter,
         shared_metrics=settings.shared_metrics)
     app.add_middleware(Manners, limiter=limiter)
     problems.install(app)
     app.include_router(supports.router)
+    app.include_router(rounds_endpoints.router)
     app.include_router(health.router)
     return app

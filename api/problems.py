@@ -16,26 +16,45 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from pipeline.errors import ApoyoError, BadSupportInfo, BadUpload, Conflict, NotFound, Unavailable
+from pipeline.errors import ApoyoError, BadInput, BadSupportInfo, BadUpload, Conflict, NotFound, Unavailable
 from pipeline.telemetry import UPLOADS_REFUSED, logger
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:apoyo:problem:"
 """The type URI is this and the code: stable, and nothing is fetched from it."""
 RETRY_SECONDS = 2
-"""A hint for 409 and 503: intake takes well under a second, so two seconds later there is room again."""
+"""A hint where time alone helps: intake takes well under a second, a verdict about one."""
+TIME_HELPS = frozenset({"request_in_flight", "verdict_pending", "round_moved", "busy", "storage_full", "unavailable"})
+CONFLICTS: Mapping[str, str] = {
+    "idempotency_mismatch": "Send this request with a new key, or the first request again.",
+    "verdict_pending": "Wait for the verdict (`GET` tells, or an event), then act on what it asks for.",
+    "retake_not_wanted": "Nothing is to be taken again: send no part. A new wish to support is a new support.",
+    "side_not_wanted": "Send only the parts that `wanted` of the support names; the others are kept.",
+    "side_received": "Send the parts that `wanted` of the support still names: the round begins with the last of them.",
+    "round_moved": "Read the support again and act on what it asks for now.",
+    "review_not_offered": "A person can be asked for while a retake is wanted: read `status` of the support.",
+    "already_final": "An officer's decision stands: read `decision` of the support.",
+}
+"""What to do, for each code of a `Conflict`."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 KINDS: Mapping[str, tuple[int, str]] = {
     "unauthorized": (401, "A client's secret is needed"),
+    "forbidden": (403, "This client's role may not do that"),
     "not_found": (404, "Nothing is here"),
     "support_not_found": (404, "No such support"),
     "method_not_allowed": (405, "This method is not offered here"),
     "body_too_slow": (408, "The body took too long to arrive"),
     "client_gone": (400, "The request was not finished"),
     "request_in_flight": (409, "The same Idempotency-Key is being worked on"),
-    "part_exists": (409, "The part is stored already"),
+    "verdict_pending": (409, "The round has no verdict yet"),
+    "retake_not_wanted": (409, "No retake is wanted"),
+    "side_not_wanted": (409, "This part is not asked for"),
+    "side_received": (409, "This part has come already"),
+    "round_moved": (409, "The support moved on meanwhile"),
+    "review_not_offered": (409, "A person cannot be asked for now"),
+    "already_final": (409, "The support is final"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The body must be multipart/form-data"),
     "bad_multipart": (400, "The multipart body cannot be read"),
@@ -84,7 +103,7 @@ class Problem(Exception):
 
 def problem_response(problem: Problem, request_id: str) -> JSONResponse:
     status, title = KINDS[problem.code]
-    retry = {"Retry-After": str(RETRY_SECONDS)} if status in (409, 503) else {}
+    retry = {"Retry-After": str(RETRY_SECONDS)} if problem.code in TIME_HELPS else {}
     body: dict[str, Any] = {
         "type": TYPE_PREFIX + problem.code, "title": title, "status": status, "detail": problem.detail,
         "code": problem.code, "instance": f"urn:apoyo:request:{request_id}", **problem.extra,
@@ -100,8 +119,10 @@ def from_error(error: ApoyoError) -> Problem:
         return Problem("bad_support_info", error.detail)
     if isinstance(error, NotFound):
         return Problem("support_not_found", "There is no support with this id among yours.")
-    if isinstance(error, Conflict) and error.code in KINDS:
-        return Problem(error.code, f"{error.detail}: send this request with a new key, or the first request again.")
+    if isinstance(error, Conflict) and error.code in CONFLICTS:
+        return Problem(error.code, CONFLICTS[error.code])
+    if isinstance(error, BadInput) and error.code == "bad_decision":
+        return Problem("invalid_request", f"{error.detail}.")
     if isinstance(error, Unavailable):
         return Problem("storage_full" if error.code == "storage_full" else "unavailable",
                        "Nothing was stored: send the same request with the same Idempotency-Key again, later.")

@@ -56,9 +56,17 @@ def decide(evidence: Evidence, context: Context) -> Verdict:
     standing = standing_reasons(checks, context)
     for outcome in PRECEDENCE:
         reasons = first_of_each(reason for reason in standing if CATALOGUE[reason.code].leads_to is outcome)
+        if outcome is Outcome.RETAKE and reasons and context.round > context.policy.max_retakes:
+            return Verdict(Outcome.REVIEW, (_retakes_spent(reasons, context),), checks)
         if reasons:
             return Verdict(outcome, reasons, checks)
     return Verdict(Outcome.ACCEPTED, (), checks)
+
+
+def _retakes_spent(reasons: tuple[Reason, ...], context: Context) -> Reason:
+    """To a person: the citizen is not told once more to do what did not help."""
+    still = ", ".join(f"{reason.code}:{reason.subject}" for reason in reasons)
+    return Reason("support.retakes_spent", Subject.SUPPORT, f"after {context.round - 1} retakes still {still}")
 
 
 def standing_reasons(checks: tuple[Check, ...], context: Context) -> tuple[Reason, ...]:

@@ -130,7 +130,7 @@ class Worker:
 
         evidence = judge.examine(capture, judge.networks, judge.calibration)
         roll = judge.roll.ask(evidence)
-        context = Context(capture.info, policy, judge.calibration, record.as_of, roll=roll)
+        context = Context(capture.info, policy, judge.calibration, record.as_of, roll=roll, round=record.round)
         verdict = judge.decide(evidence, context)
 
         for stage, ms in evidence.timings_ms.items():

@@ -7,6 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.problems import MEDIA_TYPE
+from pipeline.domain.capture import Part
+from pipeline.domain.decision import Ground, Ruling
+from pipeline.domain.support import State
 
 
 class ReceivedSupport(BaseModel):
@@ -15,6 +18,30 @@ class ReceivedSupport(BaseModel):
     id: str
     status: Literal["received"] = "received"
     url: str = Field(description="Where the support is asked for; also in the Location header.")
+
+
+class ReceivedCapture(BaseModel):
+    """The answer to a part that was taken again: durable from here on."""
+
+    id: str
+    side: Part
+    round: int = Field(description="The round that it belongs to, which begins with the last part that was asked for.")
+    url: str
+
+
+class StandingSupport(BaseModel):
+    """A support after something was done to it."""
+
+    id: str
+    status: State
+    round: int
+
+
+class DecisionBody(BaseModel, extra="forbid"):
+    """`reason`: `confirmed` goes with accepted, every other with rejected."""
+
+    decision: Ruling
+    reason: Ground
 
 
 class SupportResource(BaseModel, extra="allow"):
@@ -39,6 +66,9 @@ class SupportResource(BaseModel, extra="allow"):
     checks: list[dict[str, Any]]
     timings_ms: dict[str, float]
     networks: dict[str, str]
+    wanted: list[Part] = Field(description="While a retake is wanted: the parts that have not come yet.")
+    rounds: list[dict[str, Any]] = Field(description="Every round's machine verdict, oldest first.")
+    decision: dict[str, Any] | None = Field(description="An officer's, beside the machine's verdict.")
 
 
 class ProblemBody(BaseModel, extra="allow"):
@@ -59,6 +89,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _JPEG = {"type": "string", "format": "binary", "description": "JPEG, whole, at most 10 MiB and 64 megapixels."}
+_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key", "in": "header", "required": True,
+    "description": "1 to 200 visible ASCII characters: the same key with the same request gives the same answer.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+}
 BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"multipart/form-data": {
         "schema": {
@@ -82,9 +117,10 @@ BODY: dict[str, Any] = {
                      "selfie": {"contentType": "image/jpeg"}, "signature": {"contentType": "image/png, image/jpeg"},
                      "support": {"contentType": "application/json"}},
     }}},
-    "parameters": [{
-        "name": "Idempotency-Key", "in": "header", "required": True,
-        "description": "1 to 200 visible ASCII characters: the same key with the same request gives the same support.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
-    }],
+    "parameters": [_KEY],
+}
+CAPTURE: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {kind: {"schema": {"type": "string", "format": "binary"}}
+                                                  for kind in ("image/jpeg", "image/png")}},
+    "parameters": [_KEY],
 }

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from api.problems import Problem
 from api.supports.form import SupportForm
-from pipeline.clock import Clock, today_in_mexico
+from pipeline.blobs.api import BlobStore
+from pipeline.clock import MEXICO_CITY, Clock, today_in_mexico
 from pipeline.domain.capture import Part
 from pipeline.domain.process import Process
+from pipeline.domain.support import SupportInfo
 from pipeline.domain.upload import check_upload
 from pipeline.errors import ApoyoError, BadUpload, Unavailable
 from pipeline.records.storage import INFO, Storage, open_verdict, store_part
@@ -43,24 +45,6 @@ class Receipt:
     created: bool
 
 
-class Pending:
-    """The Idempotency-Keys being worked on in this process. The database's unique key settles it between processes."""
-
-    def __init__(self) -> None:
-        self._keys: set[tuple[str, str]] = set()
-
-    @contextmanager
-    def claim(self, client_id: str, key: str) -> Iterator[None]:
-        """Raises `Problem` (`request_in_flight`) while another request holds the key."""
-        if (client_id, key) in self._keys:
-            raise Problem("request_in_flight", "Wait for the first answer, or send the same request again after Retry-After.")
-        self._keys.add((client_id, key))
-        try:
-            yield
-        finally:
-            self._keys.discard((client_id, key))
-
-
 class Intake:
     """Synchronous: hashing, sealing and flushing belong in a thread. Thread-safe."""
 
@@ -74,9 +58,10 @@ class Intake:
         idempotency = IdempotencyKey(key, request_sha256(form))
         known = find_repeated(self._storage.engine, client_id, idempotency)
         if known is not None:
-            return Receipt(known, created=False)
+            return Receipt(known.support_id, created=False)
         process = self._process(form)
-        check_parts(form)
+        for part in Part:
+            check_part(part, form.parts[part])
         return self._store(client_id, process, form, idempotency)
 
     def _process(self, form: SupportForm) -> Process:
@@ -95,16 +80,22 @@ class Intake:
             for part, data in contents.items():
                 stored.append(store_part(self._storage.blobs, key, part, FIRST_ROUND, data))
         except ApoyoError:
-            self._discard(stored)
+            discard(self._storage.blobs, stored)
             raise
         found, created = self._commit(NewSupport(
             id=support_id, client_id=client_id, process=process.id, policy_version=process.version,
-            as_of=form.info.as_of or today_in_mexico(self._clock), parts=tuple(stored), key=wrapped, idempotency=idempotency))
+            as_of=form.info.as_of or self._day_of(form.info), parts=tuple(stored), key=wrapped, idempotency=idempotency))
         if created:
             SUPPORTS_RECEIVED.inc()
         else:
-            self._discard(stored)
+            discard(self._storage.blobs, stored)
         return Receipt(found, created)
+
+    def _day_of(self, info: SupportInfo) -> date:
+        """The day, in Mexico City, on which it was captured: a support that was captured offline arrives later, and its card is
+        judged as it was. A phone's clock that runs ahead does not reach into the future."""
+        today = today_in_mexico(self._clock)
+        return today if info.captured_at is None else min(today, info.captured_at.astimezone(MEXICO_CITY).date())
 
     def _commit(self, new: NewSupport) -> tuple[str, bool]:
         try:
@@ -114,34 +105,47 @@ class Intake:
             logger("api").warning("commit_unknown", support=new.id)
             raise
         except BaseException:
-            self._discard(list(new.parts))
+            discard(self._storage.blobs, new.parts)
             raise
 
-    def _discard(self, stored: list[StoredPart]) -> None:
-        """Best effort: what is left is sealed under a key that nobody has."""
-        for part in stored:
-            try:
-                self._storage.blobs.delete(part.blob_key)
-            except Unavailable as error:
-                logger("api").warning("orphan_left", code=error.code)
-
-    def look(self, client_id: str, support_id: str) -> tuple[SupportRecord, dict[str, Any]]:
-        """How one of the client's supports stands, as the resource of the contract. Raises `NotFound`, `Corrupt`."""
-        record = get_support(self._storage.engine, support_id, client_id)
+    def look(self, owner: str | None, support_id: str) -> tuple[SupportRecord, dict[str, Any]]:
+        """How one of the owner's supports (None: anybody's) stands: the contract's resource. Raises `NotFound`, `Corrupt`."""
+        record = get_support(self._storage.engine, support_id, owner)
         sealed = open_verdict(self._storage, record)
-        if sealed is not None:
-            return record, {**json.loads(sealed), "status": record.state.value}
         heading = Heading(id=record.id, source=None, round=record.round, received_at=record.received_at)
-        return record, pending_resource(heading, record.state, record.process, record.as_of, record.policy_version)
+        judged = (pending_resource(heading, record.state, record.process, record.as_of, record.policy_version)
+                  if sealed is None else json.loads(sealed))
+        return record, {**judged, "status": record.state.value, **rounds_json(record)}
 
 
-def check_parts(form: SupportForm) -> None:
-    """Put each part through the door. Raises `Problem` that names the part."""
-    for part in Part:
+def rounds_json(record: SupportRecord) -> dict[str, Any]:
+    """What is known from the rows alone: which parts are wanted, every round's verdict, and an officer's decision."""
+    decided = record.decision
+    return {
+        "wanted": [part.value for part in record.wanted],
+        "rounds": [{"round": one.round, "verdict": one.outcome.value, "reasons": list(one.reasons),
+                    "policy_version": one.policy_version, "decided_at": one.decided_at.isoformat()} for one in record.rounds],
+        "decision": None if decided is None else {
+            "decision": decided.decision.ruling.value, "reason": decided.decision.ground.value, "round": decided.round,
+            "decided_at": decided.decided_at.isoformat()},
+    }
+
+
+def discard(blobs: BlobStore, stored: Iterable[StoredPart]) -> None:
+    """Delete parts that no row will name. Best effort: what is left is sealed, and the collector's."""
+    for part in stored:
         try:
-            check_upload(part, form.parts[part])
-        except BadUpload as refusal:
-            raise Problem(refusal.code, f"{refusal.detail}.", extra={"part": part.value}) from None
+            blobs.delete(part.blob_key)
+        except Unavailable as error:
+            logger("api").warning("orphan_left", code=error.code)
+
+
+def check_part(part: Part, data: bytes) -> None:
+    """Put a part through the door. Raises `Problem` that names it."""
+    try:
+        check_upload(part, data)
+    except BadUpload as refusal:
+        raise Problem(refusal.code, f"{refusal.detail}.", extra={"part": part.value}) from None
 
 
 def request_sha256(form: SupportForm) -> str:

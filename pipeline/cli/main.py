@@ -10,6 +10,7 @@ from pipeline.cli.bench import bench
 from pipeline.cli.calibrate import calibrate
 from pipeline.cli.check_signature import check_signature_command
 from pipeline.cli.check_upload import check_upload_command
+from pipeline.cli.clients import clients
 from pipeline.cli.compare_faces import compare_faces_command
 from pipeline.cli.demo import demo
 from pipeline.cli.locate import locate_command
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
                   help="Apoyo: verifies a citizen's support, and answers with a verdict and its evidence.")
 app.add_typer(bench, name="bench")
 app.add_typer(calibrate, name="calibrate")
+app.add_typer(clients, name="clients")
 app.command()(verify)
 app.command()(demo)
 app.command()(serve)

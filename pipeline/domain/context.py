@@ -38,3 +38,5 @@ class Context:
     as_of: date
     reuse: Reuse = Reuse()
     roll: RollAnswer | None = None
+    round: int = 1
+    """Which set of captures this is; how often a citizen may be asked again is the policy's."""

@@ -32,6 +32,8 @@ class Process:
     e_f_issued_from: int = 2016
     """E and F are valid only if issued in or after this year (domain.md, table of models)."""
     extensions: tuple[Extension, ...] = ()
+    max_retakes: int = 5
+    """Whoever was asked this often and still could not needs a person, not another try."""
 
     def valid_until(self, expiry_year: int, state: str | None) -> date:
         """The last day a card with this VIGENCIA is valid: 31 December of it, or the extension in force."""

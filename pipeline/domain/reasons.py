@@ -105,6 +105,8 @@ CATALOGUE: dict[str, ReasonKind] = {
         "Tu credencial es de otra demarcación; este proceso solo recibe apoyos de la suya.", Ine.OTHER),
     "support.demarcation_doubtful": _review("No pudimos leer con certeza la sección de tu credencial.", Ine.OTHER),
     "support.processing_failed": _review("No pudimos procesar tu apoyo de forma automática.", Ine.OTHER),
+    "support.retakes_spent": _review("Ya tomaste las fotos varias veces y todavía no pudimos verificarlas.", Ine.OTHER),
+    "support.review_wished": _review("Pediste que una persona vea tu apoyo.", Ine.OTHER),
     "support.check_missing": _review("Falta una comprobación que este proceso exige.", Ine.OTHER),
     "face.no_portrait": _review("No encontramos la fotografía en tu credencial.", Ine.CARD),
     "face.no_match": _review("La selfie y la fotografía de la credencial no parecen de la misma persona.", Ine.PHOTO),

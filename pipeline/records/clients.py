@@ -1,4 +1,4 @@
-"""The app's backends that may speak to the API, each by a secret of 256 random bits of which only a digest is kept."""
+"""Who may speak to the API, each by a secret of 256 random bits of which only a digest is kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import uuid_utils.compat
@@ -21,10 +22,18 @@ PREFIX = "apoyo_"
 """Lets a leaked secret be recognised by scanners."""
 
 
+class Role(StrEnum):
+    """A backend sends supports and sees its own; an officer of the Mesa de Control sees all, and decides."""
+
+    BACKEND = "backend"
+    OFFICER = "officer"
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     id: str
     name: str
+    role: Role = Role.BACKEND
 
 
 def new_secret() -> str:
@@ -32,12 +41,13 @@ def new_secret() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def add_client(engine: Engine, name: str, secret: str) -> Client:
+def add_client(engine: Engine, name: str, secret: str, role: Role = Role.BACKEND) -> Client:
     """Raises IntegrityError where the secret is in use."""
-    client = Client(str(uuid_utils.compat.uuid7()), name)
+    client = Client(str(uuid_utils.compat.uuid7()), name, role)
     with writing(engine) as connection:
-        connection.execute(insert(clients).values(id=client.id, name=name, secret_sha256=_digest(secret), created_at=now_ms()))
-        audit.append(connection, actor="system", action="client.added", subject_id=client.id, detail={})
+        connection.execute(insert(clients).values(
+            id=client.id, name=name, secret_sha256=_digest(secret), created_at=now_ms(), role=role.value))
+        audit.append(connection, actor="system", action="client.added", subject_id=client.id, detail={"role": role.value})
     return client
 
 
@@ -64,7 +74,7 @@ def authenticate(engine: Engine, secret: str) -> Client | None:
             select(clients).where(clients.c.secret_sha256 == digest, clients.c.disabled_at.is_(None))).one_or_none()
     if row is None or not hmac.compare_digest(row.secret_sha256, digest):
         return None
-    return Client(row.id, row.name)
+    return Client(row.id, row.name, Role(row.role))
 
 
 def _digest(secret: str) -> str:

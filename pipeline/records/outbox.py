@@ -15,6 +15,7 @@ from pipeline.records.tables import now_ms, outbox
 class EventKind(StrEnum):
     RECEIVED = "support.received"
     DECIDED = "support.decided"
+    FINAL = "support.final"
 
 
 def append(connection: Connection, kind: EventKind, subject_id: str, body: Mapping[str, str | int | list[str]]) -> None:

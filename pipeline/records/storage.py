@@ -7,6 +7,7 @@ read back must have the size and SHA-256 that the row says.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,7 +45,8 @@ def open_storage(settings: StorageSettings) -> Storage:
 
 def store_part(blobs: BlobStore, key: SupportKey, part: str, version: int, data: bytes) -> StoredPart:
     """Seal one part and make it durable. Raises `Unavailable`; `Conflict` where something lies at its place."""
-    blob_key = f"{key.support_id[-2:]}/{key.support_id}/{part}.{version}"  # the tail of a UUIDv7 is random: even folders
+    # The tail of a UUIDv7 is random: even folders. The last word keeps what a broken-off request left from being in the way.
+    blob_key = f"{key.support_id[-2:]}/{key.support_id}/{part}.{version}.{secrets.token_hex(4)}"
     if not blobs.put_if_absent(blob_key, key.seal(part, version, data)):
         raise Conflict(f"{part} v{version} is stored already", code="part_exists")
     return StoredPart(part, version, hashlib.sha256(data).hexdigest(), len(data), blob_key)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 import uuid_utils.compat
-from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.blobs.sealing import WrappedKey
 from pipeline.clock import from_millis
+from pipeline.domain.capture import Part
+from pipeline.domain.decision import Decision, Ground, Ruling
 from pipeline.domain.support import State
 from pipeline.domain.verdict import Outcome, Reason
 from pipeline.errors import Conflict, LeaseLost, NotFound
 from pipeline.records import audit, outbox
 from pipeline.records.engine import reading, writing
 from pipeline.records.leases import JobKind, Lease, complete, enqueue
-from pipeline.records.tables import fingerprints, idempotency, now_ms, parts, support_keys, supports, verdicts
+from pipeline.records.tables import decisions, fingerprints, idempotency, now_ms, parts, support_keys, supports, verdicts
 from pipeline.result import STATE_OF
 
 FIRST_ROUND = 1
@@ -41,6 +45,14 @@ class IdempotencyKey:
 
     key: str
     request_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What an earlier request with the same key was answered with."""
+
+    support_id: str
+    round: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +83,22 @@ class StoredVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """An officer's, after the verdict of `round`."""
+
+    decision: Decision
+    round: int
+    officer_id: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SupportRecord:
-    """A support as it stands. `verdict`: of the current round, or None while it is pending. `key`: None once erased."""
+    """A support as it stands.
+
+    parts: the capture of the current round.  early: parts of the next round, which waits for the others.  verdict: of the
+    current round, or None while it is pending.  rounds: every verdict, oldest first.  key: None once erased.
+    """
 
     id: str
     client_id: str
@@ -85,8 +111,28 @@ class SupportRecord:
     received_at: datetime
     updated_at: datetime
     parts: tuple[StoredPart, ...]
+    early: tuple[StoredPart, ...]
     key: WrappedKey | None
-    verdict: StoredVerdict | None
+    rounds: tuple[StoredVerdict, ...]
+    decision: StoredDecision | None
+
+    @property
+    def verdict(self) -> StoredVerdict | None:
+        return next((verdict for verdict in self.rounds if verdict.round == self.round), None)
+
+    @property
+    def asked(self) -> tuple[Part, ...]:
+        """The parts that the verdict asks for again: those its reasons are about, or all. Empty unless a retake is wanted."""
+        if self.state is not State.RETAKE_WANTED or self.verdict is None:
+            return ()
+        subjects = {reason.partition(":")[2] for reason in self.verdict.reasons}
+        return tuple(part for part in Part if part.value in subjects) or tuple(Part)
+
+    @property
+    def wanted(self) -> tuple[Part, ...]:
+        """Those of `asked` that have not come yet."""
+        come = {part.part for part in self.early}
+        return tuple(part for part in self.asked if part.value not in come)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,27 +159,23 @@ def insert_support(engine: Engine, new: NewSupport) -> tuple[str, bool]:
     """
     try:
         with writing(engine) as connection:
-            known = _known(connection, new.client_id, new.idempotency)
+            known = known_request(connection, new.client_id, new.idempotency)
             if known is None:
                 _insert(connection, new)
     except IntegrityError:  # PostgreSQL lets two requests with one key get this far at once: the second waits, then fails
         known = find_repeated(engine, new.client_id, new.idempotency)
         if known is None:
             raise
-    return (new.id, True) if known is None else (known, False)
+    return (new.id, True) if known is None else (known.support_id, False)
 
 
 def _insert(connection: Connection, new: NewSupport) -> None:
-    connection.execute(insert(idempotency).values(
-        client_id=new.client_id, key=new.idempotency.key, request_sha256=new.idempotency.request_sha256,
-        support_id=new.id, created_at=now_ms()))
+    remember_request(connection, new.client_id, new.idempotency, Repeated(new.id, FIRST_ROUND))
     connection.execute(insert(supports).values(
         id=new.id, client_id=new.client_id, process=new.process, policy_version=new.policy_version,
         as_of=new.as_of.isoformat(), state=State.RECEIVED.value, round=FIRST_ROUND, version=1, received_at=now_ms(),
         updated_at=now_ms()))
-    connection.execute(insert(parts), [
-        {"support_id": new.id, "part": part.part, "version": part.version, "sha256": part.sha256, "size": part.size,
-         "blob_key": part.blob_key} for part in new.parts])
+    insert_parts(connection, new.id, new.parts)
     connection.execute(insert(support_keys).values(
         support_id=new.id, kek_id=new.key.kek_id, wrapped=new.key.wrapped, created_at=now_ms()))
     enqueue(connection, new_support_id(), JobKind.SUPPORT, new.id, FIRST_ROUND)
@@ -142,20 +184,32 @@ def _insert(connection: Connection, new: NewSupport) -> None:
                  detail={"round": FIRST_ROUND, "parts": len(new.parts)})
 
 
-def find_repeated(engine: Engine, client_id: str, key: IdempotencyKey) -> str | None:
-    """The id that this key already gave, or None: asked before anything is stored. Raises `Conflict` like `insert_support`."""
+def insert_parts(connection: Connection, support_id: str, stored: Iterable[StoredPart]) -> None:
+    connection.execute(insert(parts), [
+        {"support_id": support_id, "part": part.part, "version": part.version, "sha256": part.sha256, "size": part.size,
+         "blob_key": part.blob_key} for part in stored])
+
+
+def find_repeated(engine: Engine, client_id: str, key: IdempotencyKey) -> Repeated | None:
+    """What this key already gave, or None: asked before anything is stored. Raises `Conflict` like `insert_support`."""
     with reading(engine) as connection:
-        return _known(connection, client_id, key)
+        return known_request(connection, client_id, key)
 
 
-def _known(connection: Connection, client_id: str, key: IdempotencyKey) -> str | None:
+def remember_request(connection: Connection, client_id: str, key: IdempotencyKey, answer: Repeated) -> None:
+    connection.execute(insert(idempotency).values(
+        client_id=client_id, key=key.key, request_sha256=key.request_sha256, support_id=answer.support_id, round=answer.round,
+        created_at=now_ms()))
+
+
+def known_request(connection: Connection, client_id: str, key: IdempotencyKey) -> Repeated | None:
     row = connection.execute(select(idempotency).where(
         idempotency.c.client_id == client_id, idempotency.c.key == key.key)).one_or_none()
     if row is None:
         return None
     if row.request_sha256 != key.request_sha256:
         raise Conflict("this Idempotency-Key was used for another request", code="idempotency_mismatch")
-    return str(row.support_id)
+    return Repeated(row.support_id, row.round)
 
 
 def finish(engine: Engine, lease: Lease, finished: Finished) -> None:
@@ -188,23 +242,38 @@ def finish(engine: Engine, lease: Lease, finished: Finished) -> None:
 def get_support(engine: Engine, support_id: str, client_id: str | None = None) -> SupportRecord:
     """The support as it stands. With `client_id`, another client's support is as absent as none. Raises `NotFound`."""
     with reading(engine) as connection:
-        row = connection.execute(select(supports).where(supports.c.id == support_id)).mappings().one_or_none()
-        if row is None or client_id not in (None, row["client_id"]):
-            raise NotFound("no such support", code="support_not_found")
-        return _record(connection, row)
+        return _read(connection, select(supports).where(supports.c.id == support_id), client_id)
+
+
+def lock_support(connection: Connection, support_id: str, client_id: str | None = None) -> SupportRecord:
+    """As `get_support`, within the caller's transaction, which nobody's change of the support can come between."""
+    return _read(connection, select(supports).where(supports.c.id == support_id).with_for_update(), client_id)
+
+
+def _read(connection: Connection, query: Select[Any], client_id: str | None) -> SupportRecord:
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or client_id not in (None, row["client_id"]):
+        raise NotFound("no such support", code="support_not_found")
+    return _record(connection, row)
 
 
 def _record(connection: Connection, row: RowMapping) -> SupportRecord:
-    key = connection.execute(select(support_keys).where(support_keys.c.support_id == row["id"])).one_or_none()
-    verdict = connection.execute(select(verdicts).where(
-        verdicts.c.support_id == row["id"], verdicts.c.round == row["round"])).one_or_none()
-    stored = connection.execute(select(parts).where(parts.c.support_id == row["id"]).order_by(parts.c.part, parts.c.version))
-    newest = {part.part: StoredPart(part.part, part.version, part.sha256, part.size, part.blob_key) for part in stored}
+    of_support = row["id"]
+    key = connection.execute(select(support_keys).where(support_keys.c.support_id == of_support)).one_or_none()
+    judged = connection.execute(select(verdicts).where(verdicts.c.support_id == of_support).order_by(verdicts.c.round))
+    decided = connection.execute(select(decisions).where(decisions.c.support_id == of_support)).one_or_none()
+    rows = connection.execute(select(parts).where(parts.c.support_id == of_support).order_by(parts.c.part, parts.c.version))
+    stored = [StoredPart(part.part, part.version, part.sha256, part.size, part.blob_key) for part in rows]
     return SupportRecord(
         id=row["id"], client_id=row["client_id"], process=row["process"], policy_version=row["policy_version"],
         as_of=date.fromisoformat(row["as_of"]), state=State(row["state"]), round=row["round"], version=row["version"],
-        received_at=from_millis(row["received_at"]), updated_at=from_millis(row["updated_at"]), parts=tuple(newest.values()),
+        received_at=from_millis(row["received_at"]), updated_at=from_millis(row["updated_at"]),
+        parts=tuple({part.part: part for part in stored if part.version <= row["round"]}.values()),
+        early=tuple(part for part in stored if part.version > row["round"]),
         key=None if key is None else WrappedKey(key.kek_id, key.wrapped),
-        verdict=None if verdict is None else StoredVerdict(
-            verdict.round, Outcome(verdict.outcome), tuple(json.loads(verdict.reasons)), verdict.policy_version, verdict.fence,
-            from_millis(verdict.decided_at), verdict.sealed))
+        rounds=tuple(StoredVerdict(
+            one.round, Outcome(one.outcome), tuple(json.loads(one.reasons)), one.policy_version, one.fence,
+            from_millis(one.decided_at), one.sealed) for one in judged),
+        decision=None if decided is None else StoredDecision(
+            Decision(Ruling(decided.ruling), Ground(decided.ground)), decided.round, decided.officer_id,
+            from_millis(decided.decided_at)))

@@ -58,6 +58,7 @@ clients = Table(
     Column("secret_sha256", String(64), nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
+    Column("role", String(20), nullable=False, server_default="backend"),
 )
 
 supports = Table(
@@ -84,7 +85,8 @@ parts = Table(
     Column("size", BigInteger, nullable=False),
     Column("blob_key", String(200), nullable=False, unique=True),
 )
-"""`version` is the round the part came in; a support's capture is the newest version of each part."""
+"""`version` is the round the part belongs to: a round's capture is the newest version of each part up to it. One more than the
+support's round: a retake that waits for the other parts that were asked for."""
 
 support_keys = Table(
     "support_keys", METADATA,
@@ -140,7 +142,20 @@ idempotency = Table(
     Column("request_sha256", String(64), nullable=False),
     Column("support_id", _ID, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("round", Integer, nullable=False, server_default="1"),
 )
+"""`round`: what the request was for, so that a repetition is answered with the same words."""
+
+decisions = Table(
+    "decisions", METADATA,
+    Column("support_id", _ID, ForeignKey(supports.c.id), primary_key=True),
+    Column("round", Integer, nullable=False),
+    Column("ruling", String(20), nullable=False),
+    Column("ground", String(50), nullable=False),
+    Column("officer_id", _ID, ForeignKey(clients.c.id), nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+)
+"""An officer's word about a support, after the verdict of `round`; one, and it stands."""
 
 outbox = Table(
     "outbox", METADATA,

@@ -14,13 +14,15 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from api.app import create_app
-from pipeline.records.clients import add_client, ensure_first_client
+from pipeline.records.clients import Role, add_client, ensure_first_client
 from pipeline.records.storage import Storage, open_storage
 from pipeline.records.tables import audit, idempotency, jobs, outbox, parts, support_keys, supports
 from pipeline.settings import ApiSettings, StorageSettings
 
 URL = "/v1/supports"
 OTHER_SECRET = "apoyo_another_backend_for_tests_only_000000000000"
+OFFICER_SECRET = "apoyo_an_officer_for_tests_only_000000000000000000"
+OFFICER = {"Authorization": f"Bearer {OFFICER_SECRET}"}
 
 
 def picture(kind: str = "JPEG", shade: int = 128, size: tuple[int, int] = (64, 48)) -> bytes:
@@ -78,6 +80,7 @@ def service(
     storage = storage or open_storage(settings)
     ensure_first_client(storage.engine, settings.client_secret_file)
     add_client(storage.engine, "other", OTHER_SECRET)
+    add_client(storage.engine, "desk", OFFICER_SECRET, Role.OFFICER)
     secret = settings.client_secret_file.read_text().strip()
     app = create_app(storage, ApiSettings.model_validate(limits or {}), **options)
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://test",

@@ -26,7 +26,7 @@ from tests.contract.intake_makers import GOOD, NOTHING, ONE, URL, Service, files
 from tests.contract.test_api_refusals import check_problem
 
 CONTRACT = ["id", "source", "status", "round", "process", "received_at", "as_of", "policy_version", "verdict", "reasons", "card",
-            "codes", "mrz", "fields", "face", "signature", "checks", "timings_ms", "networks"]
+            "codes", "mrz", "fields", "face", "signature", "checks", "timings_ms", "networks", "wanted", "rounds", "decision"]
 """The keys of the resource, from the contract."""
 WORDS = {"process": "demo", "gatherer": "Ana Pérez", "as_of": "2026-11-02", "strokes": [[{"x": 1, "y": 2}, {"x": 3.5, "y": 4}]]}
 
@@ -79,6 +79,19 @@ def test_the_day_is_mexico_city_s_unless_told(now: datetime, day: date, tmp_path
     anyio.run(run)
 
 
+@pytest.mark.parametrize(("captured_at", "day"), [
+    ("2026-11-20T23:30:00-06:00", date(2026, 11, 20)), ("2026-11-21T05:30:00Z", date(2026, 11, 20)),
+    ("2026-12-24T10:00:00-06:00", date(2026, 11, 24))])
+def test_what_was_captured_offline_is_judged_by_the_day_of_its_capture(captured_at: str, day: date, tmp_path: Path) -> None:
+    """Whatever the order of arrival; a phone's clock that runs ahead gives the day of arrival."""
+    async def run() -> None:
+        with service(tmp_path, clock=lambda: datetime(2026, 11, 24, 18, tzinfo=UTC)) as under_test:
+            answer = await under_test.send(files=words(json.dumps({"captured_at": captured_at})))
+            assert get_support(under_test.storage.engine, answer.json()["id"]).as_of == day
+
+    anyio.run(run)
+
+
 def test_a_support_waits_and_then_has_its_verdict(tmp_path: Path) -> None:
     async def run() -> None:
         with service(tmp_path) as under_test:
@@ -88,10 +101,10 @@ def test_a_support_waits_and_then_has_its_verdict(tmp_path: Path) -> None:
             assert set(CONTRACT) <= set(waiting.json())
             assert (waiting.json()["status"], waiting.json()["verdict"], waiting.json()["round"]) == ("received", None, 1)
             assert "retry-after" in waiting.headers
-            judged = dict.fromkeys(CONTRACT) | {"id": waiting.json()["id"], "verdict": "review", "fields": {"sex": "M"}}
+            judged = dict.fromkeys(CONTRACT[:-3]) | {"id": waiting.json()["id"], "verdict": "review", "fields": {"sex": "M"}}
             write_verdict(under_test.storage, waiting.json()["id"], judged)
             answer = await under_test.client.get(place)
-            assert answer.json() == {**judged, "status": "in_review"}
+            assert answer.json().items() >= {**judged, "status": "in_review"}.items()
             assert answer.headers["etag"] != waiting.headers["etag"]
             assert "retry-after" not in answer.headers
 
@@ -238,7 +251,7 @@ def test_probes_metrics_and_description_are_open(tmp_path: Path) -> None:
             assert received(metrics) == before + 1
             assert 'apoyo_uploads_refused_total{code="file_empty"}' in metrics.text
             description = (await open_client.get("/openapi.json")).json()
-            assert set(description["paths"]) == {URL, URL + "/{support_id}", "/livez", "/readyz", "/metrics"}
+            assert {URL, URL + "/{support_id}", "/livez", "/readyz", "/metrics"} <= set(description["paths"])
             for path, methods in description["paths"].items():
                 for operation in methods.values():
                     assert ("security" in operation) is path.startswith("/v1/")

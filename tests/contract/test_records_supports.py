@@ -17,7 +17,7 @@ from pipeline.records.clients import authenticate, ensure_first_client
 from pipeline.records.engine import open_engine, pending_changes, reading, upgrade, writing
 from pipeline.records.leases import JobKind, claim
 from pipeline.records.storage import Storage, load_parts, open_verdict
-from pipeline.records.supports import find_repeated, finish, get_support, insert_support
+from pipeline.records.supports import Repeated, find_repeated, finish, get_support, insert_support
 from tests.contract.record_makers import PICTURES, client_in, finished, insert_one, new_support, storage_in
 
 
@@ -88,7 +88,7 @@ def test_the_same_key_gives_the_same_id_and_another_request_is_refused(storage: 
     assert insert_support(storage.engine, first) == (first.id, True)
     again = new_support(storage, client, key="k")
     assert insert_support(storage.engine, again) == (first.id, False)
-    assert find_repeated(storage.engine, client, again.idempotency) == first.id
+    assert find_repeated(storage.engine, client, again.idempotency) == Repeated(first.id, 1)
     with pytest.raises(Conflict) as caught:
         insert_support(storage.engine, new_support(storage, client, key="k", request=b"other"))
     assert caught.value.code == "idempotency_mismatch"

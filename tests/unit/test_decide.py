@@ -195,6 +195,15 @@ def test_the_gravest_reason_speaks_first() -> None:
     assert decide(signed(SignatureKind.BLANK)(copied), context()).outcome is RETAKE
 
 
+@pytest.mark.parametrize(("round_", "outcome", "code_"), [
+    (1, RETAKE, "signature.missing"), (3, RETAKE, "signature.missing"), (4, REVIEW, "support.retakes_spent")])
+def test_after_so_many_retakes_a_person_looks(round_: int, outcome: Outcome, code_: str) -> None:
+    """Three retakes allowed: the fourth round is the last try."""
+    verdict = decide(signed(SignatureKind.BLANK)(good_support()), context(policy=policy(max_retakes=3), round=round_))
+    assert (verdict.outcome, [reason.code for reason in verdict.reasons]) == (outcome, [code_])
+    assert decide(good_support(), context(policy=policy(max_retakes=3), round=round_)).outcome is ACCEPTED
+
+
 @given(st.sampled_from(sorted(DEMO_PROCESS.required)), st.sampled_from([row[1] for row in TABLE]))
 def test_requiring_more_never_helps(name: CheckName, change: Change) -> None:
     order = [ACCEPTED, REVIEW, RETAKE, REJECTED]

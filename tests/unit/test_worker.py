@@ -19,12 +19,13 @@ from pipeline.errors import BadPicture, LeaseLost, Unavailable
 from pipeline.records import tables
 from pipeline.records.engine import reading, writing
 from pipeline.records.leases import JobKind, claim
-from pipeline.records.storage import Storage, open_key, open_verdict
-from pipeline.records.supports import SupportRecord, get_support
+from pipeline.records.rounds import Retake, insert_retake
+from pipeline.records.storage import Storage, open_key, open_verdict, store_part
+from pipeline.records.supports import IdempotencyKey, SupportRecord, finish, get_support
 from pipeline.settings import WorkerSettings
 from pipeline.worker import Heartbeat, Worker
 from tests.contract.judges import judge
-from tests.contract.record_makers import PICTURES, client_in, insert_one, storage_in
+from tests.contract.record_makers import PICTURES, client_in, finished, insert_one, storage_in
 
 SETTINGS = WorkerSettings(count=1, lease_seconds=60, heartbeat_seconds=1, poll_seconds=0.01)
 
@@ -74,6 +75,20 @@ def test_a_support_is_opened_examined_decided_and_finished(storage: Storage, sup
     told = resource(storage, record)
     assert (told["id"], told["verdict"], told["status"], told["as_of"]) == (support_id, "accepted", "accepted", "2026-11-24")
     assert worker(storage).run_once() == 0
+
+
+def test_a_retaken_round_is_judged_by_the_new_part_and_the_kept_ones(storage: Storage, support_id: str) -> None:
+    (lease,) = claim(storage.engine, JobKind.SUPPORT, "w", 60)
+    finish(storage.engine, lease, finished(Outcome.RETAKE))
+    record = get_support(storage.engine, support_id)
+    part = store_part(storage.blobs, open_key(storage, record), "back", 2, b"new back bytes")
+    insert_retake(storage.engine, Retake(support_id, record.client_id, part, IdempotencyKey("again", "0" * 64)))
+    seen: list[Capture] = []
+    assert worker(storage, seen.append).run_once() == 1
+    assert [(one.front, one.back, one.selfie) for one in seen] == [(PICTURES["front"], b"new back bytes", PICTURES["selfie"])]
+    record = get_support(storage.engine, support_id)
+    assert [(one.round, one.outcome) for one in record.rounds] == [(1, Outcome.RETAKE), (2, Outcome.ACCEPTED)]
+    assert resource(storage, record)["round"] == 2
 
 
 def test_fingerprints_are_kept_sealed_under_the_supports_key(storage: Storage, support_id: str) -> None:
