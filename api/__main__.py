@@ -9,7 +9,6 @@ import uvicorn
 from api.app import create_app
 from pipeline.errors import ApoyoError
 from pipeline.records.clients import ensure_first_client
-from pipeline.records.processes import known_processes
 from pipeline.records.storage import open_storage
 from pipeline.settings import Settings
 from pipeline.telemetry import configure_logging, logger
@@ -25,12 +24,11 @@ def main() -> int:
         settings = Settings.load()
         storage = open_storage(settings.storage)
         ensure_first_client(storage.engine, settings.storage.client_secret_file)
-        processes = known_processes(settings.storage.processes_file)
     except ApoyoError as error:
         logger("api").error("cannot_start", code=error.code, detail=error.detail)
         return 2
     logger("api").info("serving", host=settings.api.host, port=settings.api.port)
-    app = create_app(storage, settings.api, processes)
+    app = create_app(storage, settings.api)
     uvicorn.run(app, host=settings.api.host, port=settings.api.port, access_log=False,
                 server_header=False, proxy_headers=False, log_config=None, timeout_graceful_shutdown=DRAIN_SECONDS)
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -11,17 +10,15 @@ from api import problems
 from api.health import endpoints as health
 from api.limits import REQUESTS, BodyGate, RateLimiter
 from api.manners import Manners
+from api.processes import endpoints as processes
 from api.reception import Pending
 from api.supports import endpoints as supports
 from api.supports import rounds_endpoints
 from api.supports.rounds import Rounds
 from api.supports.service import Intake
 from pipeline.clock import Clock, utc_now
-from pipeline.domain.process import DEMO_PROCESS, Process
 from pipeline.records.storage import Storage
 from pipeline.settings import ApiSettings
-
-BUILT_IN: Mapping[str, Process] = {DEMO_PROCESS.id: DEMO_PROCESS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +37,22 @@ class Services:
 def create_app(
     storage: Storage,
     settings: ApiSettings,
-    processes: Mapping[str, Process] = BUILT_IN,
     *,
     clock: Clock = utc_now,
     requests_a_minute: int = REQUESTS,
 ) -> FastAPI:
-    """The ASGI application. `processes`: by id, those that supports may name. Opens and starts nothing."""
+    """The ASGI application. Opens and starts nothing."""
     limiter = RateLimiter(requests_a_minute)
     app = FastAPI(title="Apoyo", version="1", docs_url=None, redoc_url=None, redirect_slashes=False,
                   description="Verifies a citizen's support and answers with a verdict and its evidence.")
     app.state.services = Services(
-        storage=storage, intake=Intake(storage, processes, clock), rounds=Rounds(storage), pending=Pending(),
+        storage=storage, intake=Intake(storage, clock), rounds=Rounds(storage), pending=Pending(),
         gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes), limiter=limiter,
         shared_metrics=settings.shared_metrics)
     app.add_middleware(Manners, limiter=limiter)
     problems.install(app)
     app.include_router(supports.router)
     app.include_router(rounds_endpoints.router)
+    app.include_router(processes.router)
     app.include_router(health.router)
     return app

@@ -67,6 +67,9 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "part_unknown": (422, "A part has an unknown name"),
     "bad_support_info": (422, "The `support` part is not usable"),
     "process_unknown": (422, "No such process"),
+    "process_not_found": (404, "No such process"),
+    "process_closed": (422, "The process does not gather supports on that day"),
+    "applicant_unknown": (422, "The process does not list this applicant"),
     "too_many_requests": (429, "Too many requests"),
     "internal": (500, "Something failed on our side"),
     "busy": (503, "Too much is being received"),
@@ -117,6 +120,8 @@ def from_error(error: ApoyoError) -> Problem:
         return Problem(error.code, error.detail)
     if isinstance(error, BadSupportInfo):
         return Problem("bad_support_info", error.detail)
+    if isinstance(error, NotFound) and error.code == "process_unknown":
+        return Problem("process_not_found", "There is no such process or version: `GET /v1/processes` lists what there is.")
     if isinstance(error, NotFound):
         return Problem("support_not_found", "There is no support with this id among yours.")
     if isinstance(error, Conflict) and error.code in CONFLICTS:

@@ -55,8 +55,6 @@ class StorageSettings(_Section):
     """The key-encryption key (32 bytes as hex, mode 0600); made at the first start."""
     client_secret_file: Path = Path()
     """Where the first client's secret is written (mode 0600)."""
-    processes_file: Path | None = None
-    """Processes as JSON beside the built-in `demo`; None: only that."""
 
     @model_validator(mode="before")
     @classmethod

@@ -55,7 +55,6 @@ def service_worker(settings: Settings, name: str, guard: Guard) -> Worker:
     from pipeline.decide import decide
     from pipeline.electoral_roll import NoRoll
     from pipeline.networks.local import LocalNetworks
-    from pipeline.records.processes import known_processes
     from pipeline.records.storage import open_storage
     from pipeline.verify import examine
     from pipeline.worker import Judge, Worker
@@ -64,6 +63,5 @@ def service_worker(settings: Settings, name: str, guard: Guard) -> Worker:
     weights = load_manifest().weights
     networks = LocalNetworks(weights, threads=1)
     networks.warm(Net(name) for name in weights if name not in ON_DEMAND)
-    judge = Judge(partial(examine, templates=load_templates()), decide, networks, load_calibration(), NoRoll(),
-                  known_processes(settings.storage.processes_file))
+    judge = Judge(partial(examine, templates=load_templates()), decide, networks, load_calibration(), NoRoll())
     return Worker(open_storage(settings.storage), judge, settings.worker, name, guard)

@@ -21,13 +21,13 @@ from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.context import Context
 from pipeline.domain.evidence import Evidence
-from pipeline.domain.process import Process
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.verdict import Outcome, Reason, Subject, Verdict
 from pipeline.electoral_roll import ElectoralRoll
-from pipeline.errors import ApoyoError, Corrupt, LeaseLost, Misconfigured, Unavailable
+from pipeline.errors import ApoyoError, Corrupt, LeaseLost, Unavailable
 from pipeline.networks.api import Networks
 from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release
+from pipeline.records.processes import find_process
 from pipeline.records.storage import INFO, Storage, load_parts, open_key
 from pipeline.records.supports import Finished, SupportRecord, finish, get_support
 from pipeline.result import Heading, support_resource, unexamined_resource
@@ -49,7 +49,6 @@ class Judge:
     networks: Networks
     calibration: Calibration
     roll: ElectoralRoll
-    processes: Mapping[str, Process]
 
 
 class Worker:
@@ -123,9 +122,7 @@ class Worker:
     def _verify(self, record: SupportRecord) -> Finished:
         """Fetch, examine, look up, decide. Raises `Corrupt`, `Unavailable`, `Misconfigured`."""
         judge = self._judge
-        policy = judge.processes.get(record.process)
-        if policy is None:
-            raise Misconfigured(f"this worker does not know the process {record.process!r}", code="unknown_process")
+        policy = find_process(self._storage.engine, record.process).process
         capture = capture_of(load_parts(self._storage, record))
 
         evidence = judge.examine(capture, judge.networks, judge.calibration)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from api.problems import Problem
+from api.supports.form import INFO as INFO_PART
 from api.supports.form import SupportForm
 from pipeline.blobs.api import BlobStore
 from pipeline.clock import MEXICO_CITY, Clock, today_in_mexico
@@ -17,7 +18,8 @@ from pipeline.domain.capture import Part
 from pipeline.domain.process import Process
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.upload import check_upload
-from pipeline.errors import ApoyoError, BadUpload, Unavailable
+from pipeline.errors import ApoyoError, BadUpload, NotFound, Unavailable
+from pipeline.records.processes import find_process
 from pipeline.records.storage import INFO, Storage, open_verdict, store_part
 from pipeline.records.supports import (
     FIRST_ROUND,
@@ -48,9 +50,8 @@ class Receipt:
 class Intake:
     """Synchronous: hashing, sealing and flushing belong in a thread. Thread-safe."""
 
-    def __init__(self, storage: Storage, processes: Mapping[str, Process], clock: Clock) -> None:
+    def __init__(self, storage: Storage, clock: Clock) -> None:
         self._storage = storage
-        self._processes = processes
         self._clock = clock
 
     def receive(self, client_id: str, key: str, form: SupportForm) -> Receipt:
@@ -59,16 +60,23 @@ class Intake:
         known = find_repeated(self._storage.engine, client_id, idempotency)
         if known is not None:
             return Receipt(known.support_id, created=False)
-        process = self._process(form)
+        process = self._process(form.info)
         for part in Part:
             check_part(part, form.parts[part])
         return self._store(client_id, process, form, idempotency)
 
-    def _process(self, form: SupportForm) -> Process:
-        process = self._processes.get(form.info.process or DEFAULT_PROCESS)
-        if process is None:
-            raise Problem("process_unknown", "`support` names a process that is not open here: send the id of one that the "
-                                             "operator has put in place, or none for `demo`.", extra={"part": "support"})
+    def _process(self, info: SupportInfo) -> Process:
+        """The process in force that takes this support. Raises `Problem` (`process_…`, `applicant_unknown`)."""
+        try:
+            process = find_process(self._storage.engine, info.process or DEFAULT_PROCESS).process
+        except NotFound:
+            raise _unfit("process_unknown", "`support` names a process that is not open here: send the id of one that "
+                                            "`GET /v1/processes` lists, or none for `demo`.") from None
+        if not process.takes(self._day_of(info)):
+            raise _unfit("process_closed", f"The process gathers supports from {process.opens or 'its beginning'} to "
+                                           f"{process.closes or 'its end'}: `captured_at` tells when this one was captured.")
+        if process.applicants is not None and info.applicant not in process.applicants:
+            raise _unfit("applicant_unknown", "The process lists its applicants: `applicant` must be the id of one of them.")
         return process
 
     def _store(self, client_id: str, process: Process, form: SupportForm, idempotency: IdempotencyKey) -> Receipt:
@@ -84,7 +92,8 @@ class Intake:
             raise
         found, created = self._commit(NewSupport(
             id=support_id, client_id=client_id, process=process.id, policy_version=process.version,
-            as_of=form.info.as_of or self._day_of(form.info), parts=tuple(stored), key=wrapped, idempotency=idempotency))
+            as_of=form.info.as_of or self._day_of(form.info), parts=tuple(stored), key=wrapped,
+            applicant=form.info.applicant if process.applicants is not None else None, idempotency=idempotency))
         if created:
             SUPPORTS_RECEIVED.inc()
         else:
@@ -138,6 +147,10 @@ def discard(blobs: BlobStore, stored: Iterable[StoredPart]) -> None:
             blobs.delete(part.blob_key)
         except Unavailable as error:
             logger("api").warning("orphan_left", code=error.code)
+
+
+def _unfit(code: str, detail: str) -> Problem:
+    return Problem(code, detail, extra={"part": INFO_PART})
 
 
 def check_part(part: Part, data: bytes) -> None:

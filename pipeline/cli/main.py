@@ -14,6 +14,7 @@ from pipeline.cli.clients import clients
 from pipeline.cli.compare_faces import compare_faces_command
 from pipeline.cli.demo import demo
 from pipeline.cli.locate import locate_command
+from pipeline.cli.processes import processes
 from pipeline.cli.read_codes import read_codes_command
 from pipeline.cli.read_mrz import read_mrz_command
 from pipeline.cli.serve import serve
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(bench, name="bench")
 app.add_typer(calibrate, name="calibrate")
 app.add_typer(clients, name="clients")
+app.add_typer(processes, name="processes")
 app.command()(verify)
 app.command()(demo)
 app.command()(serve)

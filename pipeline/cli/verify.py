@@ -30,7 +30,7 @@ VERDICT_STYLES = {"accepted": "green", "retake": "yellow", "review": "cyan", "re
 
 def verify(
     dirs: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders with front.*, back.*, selfie.*, signature.*")],
-    process: Annotated[str, typer.Option(help="The process whose policy judges.")] = DEMO_PROCESS.id,
+    process: Annotated[str, typer.Option(help="The process whose policy judges: demo, or a TOML file.")] = DEMO_PROCESS.id,
     as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Judge vigencia as of this day (default: support.json's, "
                                                                    "else today in Mexico City).")] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line instead of the table.")] = False,
@@ -102,10 +102,15 @@ def _part(folder: Path, part: Part) -> bytes | None:
 
 
 def known_process(name: str) -> Process:
-    """Only the built-in process is known without a server."""
-    if name != DEMO_PROCESS.id:
-        raise NotFound(f"no process {name!r}: without a server only {DEMO_PROCESS.id!r} is known")
-    return DEMO_PROCESS
+    """The built-in process, or the one in a TOML file: without a server no other is known. Raises `NotFound`, `BadInput`."""
+    if name == DEMO_PROCESS.id:
+        return DEMO_PROCESS
+    if not name.endswith(".toml"):
+        raise NotFound(f"no process {name!r}: without a server only {DEMO_PROCESS.id!r} is known, or a TOML file")
+    from pipeline.records.processes import read_process_file
+
+    written = read_process_file(Path(name))
+    return written.process(f"{written.id}-not-applied")
 
 
 def parse_day(text: str | None) -> date | None:

@@ -32,8 +32,20 @@ class Process:
     e_f_issued_from: int = 2016
     """E and F are valid only if issued in or after this year (domain.md, table of models)."""
     extensions: tuple[Extension, ...] = ()
+    name: str = ""
+    applicants: frozenset[str] | None = None
+    """Ids of those who gather supports; None: whoever."""
+    opens: date | None = None
+    closes: date | None = None
+    """First and last day on which a support may be captured."""
+    retention_days: int | None = None
+    """How long pictures and readings are kept; None: until they are erased."""
     max_retakes: int = 5
     """Whoever was asked this often and still could not needs a person, not another try."""
+
+    def takes(self, captured: date) -> bool:
+        """Whether supports are gathered on this day."""
+        return (self.opens is None or self.opens <= captured) and (self.closes is None or captured <= self.closes)
 
     def valid_until(self, expiry_year: int, state: str | None) -> date:
         """The last day a card with this VIGENCIA is valid: 31 December of it, or the extension in force."""

@@ -66,6 +66,7 @@ class NewSupport:
     as_of: date
     parts: tuple[StoredPart, ...]
     key: WrappedKey
+    applicant: str | None
     idempotency: IdempotencyKey
 
 
@@ -104,6 +105,7 @@ class SupportRecord:
     client_id: str
     process: str
     policy_version: str
+    applicant: str | None
     as_of: date
     state: State
     round: int
@@ -174,7 +176,7 @@ def _insert(connection: Connection, new: NewSupport) -> None:
     connection.execute(insert(supports).values(
         id=new.id, client_id=new.client_id, process=new.process, policy_version=new.policy_version,
         as_of=new.as_of.isoformat(), state=State.RECEIVED.value, round=FIRST_ROUND, version=1, received_at=now_ms(),
-        updated_at=now_ms()))
+        updated_at=now_ms(), applicant=new.applicant))
     insert_parts(connection, new.id, new.parts)
     connection.execute(insert(support_keys).values(
         support_id=new.id, kek_id=new.key.kek_id, wrapped=new.key.wrapped, created_at=now_ms()))
@@ -266,7 +268,8 @@ def _record(connection: Connection, row: RowMapping) -> SupportRecord:
     stored = [StoredPart(part.part, part.version, part.sha256, part.size, part.blob_key) for part in rows]
     return SupportRecord(
         id=row["id"], client_id=row["client_id"], process=row["process"], policy_version=row["policy_version"],
-        as_of=date.fromisoformat(row["as_of"]), state=State(row["state"]), round=row["round"], version=row["version"],
+        applicant=row["applicant"], as_of=date.fromisoformat(row["as_of"]), state=State(row["state"]), round=row["round"],
+        version=row["version"],
         received_at=from_millis(row["received_at"]), updated_at=from_millis(row["updated_at"]),
         parts=tuple({part.part: part for part in stored if part.version <= row["round"]}.values()),
         early=tuple(part for part in stored if part.version > row["round"]),

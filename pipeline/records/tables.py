@@ -61,6 +61,15 @@ clients = Table(
     Column("role", String(20), nullable=False, server_default="backend"),
 )
 
+processes = Table(
+    "processes", METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    Column("applied_at", BigInteger, nullable=False),
+)
+"""The newest version is in force; older ones stay, for supports were judged by them. `body`: JSON, as it was written."""
+
 supports = Table(
     "supports", METADATA,
     Column("id", _ID, primary_key=True),
@@ -73,8 +82,12 @@ supports = Table(
     Column("version", Integer, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("applicant", _ID),
     Index("ix_supports_client_id_received_at", "client_id", "received_at"),
 )
+
+"""`policy_version`: in force when it came in; each verdict has its own. `applicant`: the operator's id, where the process lists
+them."""
 
 parts = Table(
     "parts", METADATA,

@@ -8,7 +8,6 @@ from pipeline.decide import decide
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture
 from pipeline.domain.evidence import Evidence
-from pipeline.domain.process import DEMO_PROCESS
 from pipeline.electoral_roll import NoRoll
 from pipeline.errors import Misconfigured
 from pipeline.networks.api import Array, Net, Networks
@@ -33,4 +32,4 @@ def judge(before: Callable[[Capture], None] = lambda _capture: None) -> Judge:
         before(capture)
         return good_support()
 
-    return Judge(examine, decide, NoNetworks(), calibration(), NoRoll(), {DEMO_PROCESS.id: DEMO_PROCESS})
+    return Judge(examine, decide, NoNetworks(), calibration(), NoRoll())

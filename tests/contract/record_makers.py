@@ -33,7 +33,7 @@ def new_support(storage: Storage, client_id: str, *, key: str | None = None, req
     open_key, wrapped = storage.keyring.new_key(support_id)
     parts = tuple(store_part(storage.blobs, open_key, part, 1, data) for part, data in {**PICTURES, INFO: b"{}"}.items())
     return NewSupport(
-        id=support_id, client_id=client_id, process="demo", policy_version="demo-1", as_of=as_of, parts=parts, key=wrapped,
+        id=support_id, client_id=client_id, process="demo", policy_version="demo-1", as_of=as_of, parts=parts, key=wrapped, applicant=None,
         idempotency=IdempotencyKey(key or secrets.token_hex(8), hashlib.sha256(request).hexdigest()))
 
 

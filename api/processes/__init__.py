@@ -1,0 +1,1 @@
+"""`/v1/processes`: the processes that supports may name, as they are in force."""

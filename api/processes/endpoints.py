@@ -1,0 +1,52 @@
+"""The routes of `/v1/processes`: read only. An operator puts them in force by `apoyo processes apply FILE`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+
+from api.auth import Authenticated
+from api.supports.schemas import problems
+from pipeline.records.processes import AppliedProcess, find_process, list_processes
+
+router = APIRouter(prefix="/v1/processes", tags=["processes"])
+MAX_VERSION = 60
+"""An id of 36 characters, a hyphen and a number."""
+
+
+@router.get("", responses=problems(401, 429, 500, 503))
+async def read_processes(request: Request, _client: Authenticated) -> dict[str, list[dict[str, Any]]]:
+    """Every process, in the version that is in force."""
+    found = await to_thread.run_sync(list_processes, request.app.state.services.storage.engine)
+    return {"data": [process_json(one) for one in found]}
+
+
+@router.get("/{process_id}", responses=problems(401, 404, 422, 429, 500, 503))
+async def read_process(
+    process_id: str, request: Request, _client: Authenticated,
+    version: Annotated[str | None, Query(max_length=MAX_VERSION)] = None,
+) -> dict[str, Any]:
+    """One process: the version in force, or the one that a support says it was judged by (`policy_version`)."""
+    found = await to_thread.run_sync(find_process, request.app.state.services.storage.engine, process_id, version)
+    return process_json(found)
+
+
+def process_json(applied: AppliedProcess) -> dict[str, Any]:
+    one = applied.process
+    return {
+        "id": one.id, "version": one.version, "name": one.name,
+        "applied_at": None if applied.applied_at is None else applied.applied_at.isoformat(),
+        "applicants": _listed(one.applicants), "accepted_models": sorted(one.accepted_models), "required": sorted(one.required),
+        "states": _listed(one.states), "sections": _listed(one.sections), "e_f_issued_from": one.e_f_issued_from,
+        "extensions": [{"expiry_year": extension.expiry_year, "valid_until": extension.valid_until.isoformat(),
+                        "state": extension.state} for extension in one.extensions],
+        "opens": None if one.opens is None else one.opens.isoformat(),
+        "closes": None if one.closes is None else one.closes.isoformat(),
+        "max_retakes": one.max_retakes, "retention_days": one.retention_days,
+    }
+
+
+def _listed(values: frozenset[str] | None) -> list[str] | None:
+    return None if values is None else sorted(values)
