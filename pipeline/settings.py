@@ -49,8 +49,17 @@ class StorageSettings(_Section):
 
     data_dir: Path = Path("var")
     database_url: str = ""
-    """A SQLAlchemy URL; empty: SQLite in `data_dir`/apoyo.sqlite3."""
+    """A SQLAlchemy URL: postgresql+psycopg://USER@HOST:PORT/NAME; empty: SQLite in `data_dir`/apoyo.sqlite3."""
+    database_password_file: Path | None = None
+    """PostgreSQL's password, so that it need not stand in the URL."""
     blob_dir: Path = Path()
+    s3_endpoint: str = ""
+    """http(s)://HOST[:PORT] of a store that speaks S3; empty: the folder `blob_dir`."""
+    s3_bucket: str = "apoyo"
+    """Must be there already."""
+    s3_region: str = "us-east-1"
+    s3_access_key_file: Path | None = None
+    s3_secret_key_file: Path | None = None
     key_file: Path = Path()
     """The key-encryption key (32 bytes as hex, mode 0600); made at the first start."""
     client_secret_file: Path = Path()

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]*([./][a-z0-9][a-z0-9_-]*)*")
 """Keys are made by us alone; the grammar leaves no way out of the store's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """What lies in a store. modified_at: by the store's clock, with its zone."""
+
+    key: str
+    size: int
+    modified_at: datetime
 
 
 class BlobStore(Protocol):
@@ -25,6 +37,14 @@ class BlobStore(Protocol):
         ...
 
     def exists(self, key: str) -> bool: ...
+
+    def list(self) -> Iterator[StoredBlob]:
+        """Everything that is there, one by one, in no order; what is put meanwhile may or may not be among it."""
+        ...
+
+    def sweep(self, before: datetime) -> int:
+        """Remove what writes that were interrupted before `before` left beside the values; how many."""
+        ...
 
 
 def checked_key(key: str) -> str:

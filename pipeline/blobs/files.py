@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.errors import Misconfigured
 
 PRIVATE_FILE, PRIVATE_DIR = 0o600, 0o700
+TEMPORARY = ".tmp"
 
 
 def put_file_if_absent(path: Path, data: bytes) -> bool:
@@ -19,7 +20,7 @@ def put_file_if_absent(path: Path, data: bytes) -> bool:
     the folder. Raises OSError; a failed fsync is never tried again, since the kernel may have dropped the pages.
     """
     make_folders(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
         with os.fdopen(descriptor, "wb") as file:
@@ -34,6 +35,11 @@ def put_file_if_absent(path: Path, data: bytes) -> bool:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
     return True
+
+
+def temporaries(root: Path) -> Iterator[Path]:
+    """The files that writes under way, or cut short, have beside their targets."""
+    return root.rglob(f".*{TEMPORARY}")
 
 
 def make_folders(path: Path) -> None:
@@ -61,4 +67,17 @@ def read_or_make_secret(path: Path, make: Callable[[], str]) -> str:
     secret = path.read_text().strip()
     if not secret:
         raise Misconfigured(f"{path} is empty: delete it to have a new one made", code="secret_empty")
+    return secret
+
+
+def read_secret(path: Path | None, what: str) -> str:
+    """The secret text in a file that the operator made (as a mounted one). Raises `Misconfigured` that names `what`."""
+    try:
+        secret = path.read_text().strip() if path is not None else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{what} cannot be read: {type(error).__name__}", code="secret_unreadable") from error
+    if path is None or not secret:
+        raise Misconfigured(f"{what} is not set or empty", code="secret_empty")
+    if path.stat().st_mode & 0o007:
+        raise Misconfigured(f"{what} can be read by everybody: chmod 640 {path}", code="secret_not_private")
     return secret

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.blobs.api import checked_key
-from pipeline.blobs.files import make_folders, put_file_if_absent, sync_folder
+from pipeline.blobs.api import StoredBlob, checked_key
+from pipeline.blobs.files import make_folders, put_file_if_absent, sync_folder, temporaries
 from pipeline.errors import NotFound, Unavailable
 
 
@@ -46,6 +48,24 @@ class FolderStore:
     def exists(self, key: str) -> bool:
         with _translated():
             return self._path(key).exists()
+
+    def list(self) -> Iterator[StoredBlob]:
+        with _translated():
+            for path in self._root.rglob("[!.]*"):
+                try:
+                    found = path.lstat()
+                except FileNotFoundError:
+                    continue  # deleted meanwhile
+                if stat.S_ISREG(found.st_mode):
+                    yield StoredBlob(path.relative_to(self._root).as_posix(), found.st_size,
+                                     datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def sweep(self, before: datetime) -> int:
+        with _translated():
+            left = [path for path in temporaries(self._root) if path.lstat().st_mtime < before.timestamp()]
+            for path in left:
+                path.unlink(missing_ok=True)
+            return len(left)
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)

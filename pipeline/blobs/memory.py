@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
-from pipeline.blobs.api import checked_key
+from pipeline.blobs.api import StoredBlob, checked_key
 from pipeline.errors import NotFound
 
 
@@ -13,6 +15,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
+        self._times: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
@@ -20,6 +23,7 @@ class MemoryStore:
             if checked_key(key) in self._blobs:
                 return False
             self._blobs[key] = data
+            self._times[key] = datetime.now(UTC)
             return True
 
     def get(self, key: str) -> bytes:
@@ -33,3 +37,12 @@ class MemoryStore:
 
     def exists(self, key: str) -> bool:
         return checked_key(key) in self._blobs
+
+    def list(self) -> Iterator[StoredBlob]:
+        with self._lock:
+            found = [StoredBlob(key, len(data), self._times[key]) for key, data in self._blobs.items()]
+        return iter(found)
+
+    def sweep(self, before: datetime) -> int:
+        del before
+        return 0

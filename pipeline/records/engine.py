@@ -11,9 +11,10 @@ from typing import Any
 
 import alembic.command
 import alembic.config
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pipeline.blobs.files import PRIVATE_FILE, make_folders
 from pipeline.errors import Misconfigured, Unavailable
@@ -22,17 +23,29 @@ from pipeline.records.tables import now_ms
 BUSY_SECONDS = 15
 """How long a SQLite writer waits for another; writes here take milliseconds, so this is a broken disk or a stuck peer."""
 WAL_PAUSE_S = 0.01
+POOL_KEPT, POOL_MOST, POOL_WAIT_SECONDS = 5, 20, 10.0
+"""Connections of one process: five stay open; 20 serve 40 threads, since a transaction takes milliseconds."""
+POSTGRESQL = {
+    "connect_timeout": 5, "tcp_user_timeout": 15_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "options": "-c statement_timeout=15s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC",
+}
+"""No call waits for ever, whether the server hangs, a lock is held, or the network swallows packets. See BUSY_SECONDS."""
 PRIMARY_CODE = 0xFF
 """Of an extended result code, the byte that holds the primary one (sqlite.org/rescode.html)."""
+DISK_FULL = "53100"
+"""PostgreSQL's code (its manual, appendix A)."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for SQLite or PostgreSQL. Raises `Misconfigured` for a URL that is neither."""
+def open_engine(url: str, password: str | None = None) -> Engine:
+    """An engine for SQLite or PostgreSQL. Raises `Misconfigured` for a URL that is neither.
+
+    password: of PostgreSQL, where the URL holds none.
+    """
     parsed = make_url(url)
     kind = parsed.get_backend_name()
     if kind == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+        return _open_postgresql(parsed if password is None else parsed.set(password=password))
     if kind != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise Misconfigured("the database must be sqlite:///PATH or postgresql+psycopg://…", code="bad_database_url")
     make_folders(Path(parsed.database).parent)
@@ -41,6 +54,26 @@ def open_engine(url: str) -> Engine:
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _open_postgresql(url: URL) -> Engine:
+    """A pool that finds out by itself that the server was restarted: each connection is tried before it is used."""
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True, pool_size=POOL_KEPT,
+        max_overflow=POOL_MOST - POOL_KEPT, pool_timeout=POOL_WAIT_SECONDS, connect_args=POSTGRESQL)
+    event.listen(engine, "connect", _check_postgresql)
+    return engine
+
+
+def _check_postgresql(connection: Any, _record: Any) -> None:
+    """A commit that returned is on the disk, or nothing here may start."""
+    settings = "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')"
+    with connection.cursor() as cursor:
+        found = cursor.execute(settings).fetchone()
+    connection.rollback()
+    if found[0] != "on" or found[1] == "off" or found[2] != "on":
+        raise Misconfigured("PostgreSQL must run with fsync and full_page_writes on, and synchronous_commit not off",
+                            code="postgresql_not_durable")
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
@@ -83,8 +116,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One consistent read. Raises `Unavailable` if the database does not answer."""
-    with _translated(), engine.connect() as connection, connection.begin():
+    """One consistent read, whatever is committed meanwhile. Raises `Unavailable` if the database does not answer."""
+    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
+    with _translated(), engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
 
@@ -92,10 +126,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except PoolTimeout as error:
+        raise Unavailable("no connection became free", code="database_unavailable") from error
     except DBAPIError as error:
-        if error.connection_invalidated or type(error).__name__ == "OperationalError":
-            raise Unavailable(f"no answer: {type(error.orig).__name__}", code="database_unavailable") from error
+        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+            raise Unavailable(f"no answer: {type(error.orig).__name__}",
+                              code="storage_full" if _is_full(error.orig) else "database_unavailable") from error
         raise
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether the database says that its disk has no room."""
+    return getattr(error, "sqlstate", None) == DISK_FULL or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def database_now(engine: Engine) -> int:
@@ -108,6 +150,7 @@ def upgrade(engine: Engine) -> None:
     """Bring the schema to the newest revision. Safe to call at every start and from several processes at once."""
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))  # a migration takes what it takes
             connection.execute(text("SELECT pg_advisory_xact_lock(4711)"))  # any constant: one migration at a time
         alembic.command.upgrade(_configuration(connection), "head")
 

@@ -55,8 +55,9 @@ def claim(engine: Engine, kind: JobKind, worker: str, lease_seconds: float, *, l
     """Take up to `limit` jobs, oldest first; empty where there are none. Never ask for more than your free slots."""
     ripe = (select(jobs.c.id)
             .where(jobs.c.kind == kind.value, jobs.c.done_at.is_(None), jobs.c.claimable_at <= now_ms())
-            .order_by(jobs.c.enqueued_at, jobs.c.id).limit(limit).with_for_update(skip_locked=True))
-    taking = (update(jobs).where(jobs.c.id.in_(ripe.scalar_subquery()))
+            .order_by(jobs.c.enqueued_at, jobs.c.id).limit(limit).with_for_update(skip_locked=True)
+            .cte("ripe"))  # as a common table it is run once: as a subquery PostgreSQL may run it again and lock more rows
+    taking = (update(jobs).where(jobs.c.id.in_(select(ripe.c.id)))
               .values(fence=jobs.c.fence + 1, attempts=jobs.c.attempts + 1, worker=worker, claimable_at=_from_now(lease_seconds))
               .returning(jobs))
     with writing(engine) as connection:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from pipeline.blobs.api import BlobStore
-from pipeline.blobs.files import make_folders
+from pipeline.blobs.files import make_folders, read_secret
 from pipeline.blobs.folder import FolderStore
+from pipeline.blobs.s3 import S3Store, place_of
 from pipeline.blobs.sealing import Keyring, SupportKey
 from pipeline.errors import Conflict, Corrupt, NotFound
 from pipeline.records.engine import open_engine, upgrade
@@ -38,9 +39,20 @@ class Storage:
 def open_storage(settings: StorageSettings) -> Storage:
     """Open, and make what is missing: folder, key file, tables. Raises `Misconfigured` or `Unavailable`."""
     make_folders(settings.data_dir)
-    engine = open_engine(settings.database_url)
+    file = settings.database_password_file
+    password = None if file is None else read_secret(file, "the database's password")
+    engine = open_engine(settings.database_url, password)
     upgrade(engine)
-    return Storage(engine, FolderStore(settings.blob_dir), Keyring.open(settings.key_file))
+    return Storage(engine, open_blobs(settings), Keyring.open(settings.key_file))
+
+
+def open_blobs(settings: StorageSettings) -> BlobStore:
+    """The bucket if an S3 endpoint is set, else the folder. Raises `Misconfigured` or `Unavailable`."""
+    if not settings.s3_endpoint:
+        return FolderStore(settings.blob_dir)
+    keys = {"access": read_secret(settings.s3_access_key_file, "the S3 access key's file"),
+            "secret": read_secret(settings.s3_secret_key_file, "the S3 secret key's file")}
+    return S3Store.open(place_of(settings.s3_endpoint, settings.s3_bucket, settings.s3_region, keys))
 
 
 def store_part(blobs: BlobStore, key: SupportKey, part: str, version: int, data: bytes) -> StoredPart:

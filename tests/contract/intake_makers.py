@@ -57,7 +57,7 @@ class Service:
                     for table in (supports, parts, support_keys, jobs, idempotency, outbox)}
             rows["audit"] = connection.execute(
                 select(func.count()).select_from(audit).where(audit.c.action.like("support.%"))).scalar_one()
-        return {**rows, "blobs": sum(path.is_file() for path in (self.root / "blobs").rglob("*"))}
+        return {**rows, "blobs": sum(1 for _ in self.storage.blobs.list())}
 
     async def send(self, key: str | None = "key-1", *, headers: dict[str, str] | None = None, **request: Any) -> httpx.Response:
         """POST a good support, or what `request` says instead."""
@@ -73,10 +73,10 @@ ONE = {"supports": 1, "parts": 5, "support_keys": 1, "jobs": 1, "idempotency": 1
 
 @contextmanager
 def service(
-    root: Path, storage: Storage | None = None, limits: dict[str, int] | None = None, **options: Any
+    place: StorageSettings | Path, storage: Storage | None = None, limits: dict[str, int] | None = None, **options: Any
 ) -> Iterator[Service]:
-    """Build the application in `root`. `limits`: API settings that differ; `options` go to `create_app`."""
-    settings = StorageSettings.model_validate({"data_dir": root})
+    """Build the application there (a path: SQLite and a folder). `limits`: API settings that differ; `options` go to `create_app`."""
+    settings = place if isinstance(place, StorageSettings) else StorageSettings(data_dir=place)
     storage = storage or open_storage(settings)
     ensure_first_client(storage.engine, settings.client_secret_file)
     add_client(storage.engine, "other", OTHER_SECRET)
@@ -86,6 +86,6 @@ def service(
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://test",
                                headers={"Authorization": f"Bearer {secret}"})
     try:
-        yield Service(storage, root, secret, client)
+        yield Service(storage, settings.data_dir, secret, client)
     finally:
         storage.engine.dispose()

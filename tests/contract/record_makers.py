@@ -18,8 +18,9 @@ from pipeline.settings import StorageSettings
 PICTURES = {"front": b"front bytes", "back": b"back bytes", "selfie": b"selfie bytes", "signature": b"signature bytes"}
 
 
-def storage_in(folder: Path) -> Storage:
-    return open_storage(StorageSettings(data_dir=folder))
+def storage_in(place: Path | StorageSettings) -> Storage:
+    """Opened there; a path means SQLite and a folder under it."""
+    return open_storage(place if isinstance(place, StorageSettings) else StorageSettings(data_dir=place))
 
 
 def client_in(engine: Engine) -> str:

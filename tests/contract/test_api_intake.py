@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from api.app import create_app
-from pipeline.blobs.api import BlobStore
+from pipeline.blobs.api import BlobStore, StoredBlob
 from pipeline.blobs.sealing import SupportKey
 from pipeline.domain.process import DEMO_PROCESS
 from pipeline.domain.verdict import Outcome
@@ -35,9 +36,9 @@ def words(text: bytes | str) -> list[tuple[str, Any]]:
     return [*files(), ("support", ("", text, "application/json"))]
 
 
-def test_a_support_is_sealed_durable_and_whole_before_202(tmp_path: Path) -> None:
+def test_a_support_is_sealed_durable_and_whole_before_202(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             answer = await under_test.send(files=words(json.dumps(WORDS)))
             assert answer.status_code == 202
             body = answer.json()
@@ -70,9 +71,9 @@ def test_nothing_of_a_support_lies_in_plain_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("now", "day"), [
     (datetime(2026, 11, 24, 5, 59, tzinfo=UTC), date(2026, 11, 23)), (datetime(2026, 11, 24, 6, 1, tzinfo=UTC), date(2026, 11, 24)),
 ])
-def test_the_day_is_mexico_city_s_unless_told(now: datetime, day: date, tmp_path: Path) -> None:
+def test_the_day_is_mexico_city_s_unless_told(now: datetime, day: date, pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path, clock=lambda: now) as under_test:
+        with service(pair, clock=lambda: now) as under_test:
             answer = await under_test.send()
             assert get_support(under_test.storage.engine, answer.json()["id"]).as_of == day
 
@@ -82,28 +83,28 @@ def test_the_day_is_mexico_city_s_unless_told(now: datetime, day: date, tmp_path
 @pytest.mark.parametrize(("captured_at", "day"), [
     ("2026-11-20T23:30:00-06:00", date(2026, 11, 20)), ("2026-11-21T05:30:00Z", date(2026, 11, 20)),
     ("2026-12-24T10:00:00-06:00", date(2026, 11, 24))])
-def test_what_was_captured_offline_is_judged_by_the_day_of_its_capture(captured_at: str, day: date, tmp_path: Path) -> None:
+def test_what_was_captured_offline_is_judged_by_the_day_of_its_capture(captured_at: str, day: date, pair: StorageSettings) -> None:
     """Whatever the order of arrival; a phone's clock that runs ahead gives the day of arrival."""
     async def run() -> None:
-        with service(tmp_path, clock=lambda: datetime(2026, 11, 24, 18, tzinfo=UTC)) as under_test:
+        with service(pair, clock=lambda: datetime(2026, 11, 24, 18, tzinfo=UTC)) as under_test:
             answer = await under_test.send(files=words(json.dumps({"captured_at": captured_at})))
             assert get_support(under_test.storage.engine, answer.json()["id"]).as_of == day
 
     anyio.run(run)
 
 
-def test_a_support_waits_and_then_has_its_verdict(tmp_path: Path) -> None:
+def test_a_support_waits_and_then_has_its_verdict(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
-            place = (await under_test.send()).headers["location"]
-            waiting = await under_test.client.get(place)
+        with service(pair) as under_test:
+            location = (await under_test.send()).headers["location"]
+            waiting = await under_test.client.get(location)
             assert waiting.status_code == 200
             assert set(CONTRACT) <= set(waiting.json())
             assert (waiting.json()["status"], waiting.json()["verdict"], waiting.json()["round"]) == ("received", None, 1)
             assert "retry-after" in waiting.headers
             judged = dict.fromkeys(CONTRACT[:-3]) | {"id": waiting.json()["id"], "verdict": "review", "fields": {"sex": "M"}}
             write_verdict(under_test.storage, waiting.json()["id"], judged)
-            answer = await under_test.client.get(place)
+            answer = await under_test.client.get(location)
             assert answer.json().items() >= {**judged, "status": "in_review"}.items()
             assert answer.headers["etag"] != waiting.headers["etag"]
             assert "retry-after" not in answer.headers
@@ -119,9 +120,9 @@ def write_verdict(storage: Storage, support_id: str, resource: dict[str, Any]) -
         sealed_verdict=key.seal("verdict", 1, json.dumps(resource).encode()), sealed_fingerprints=None))
 
 
-def test_the_same_request_again_is_the_same_support(tmp_path: Path) -> None:
+def test_the_same_request_again_is_the_same_support(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             first = await under_test.send(files=words('{"process": "demo", "gatherer": "A"}'))
             again = await under_test.send(files=list(reversed(words('{"gatherer":"A","process":"demo"}'))))
             assert (again.status_code, again.json(), again.headers["location"]) == (202, first.json(), first.headers["location"])
@@ -136,9 +137,9 @@ def test_the_same_request_again_is_the_same_support(tmp_path: Path) -> None:
     anyio.run(run)
 
 
-def test_no_words_and_empty_words_are_the_same(tmp_path: Path) -> None:
+def test_no_words_and_empty_words_are_the_same(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             first = await under_test.send()
             again = await under_test.send(files=words("{ }"))
             field = await under_test.send(data={"support": "{}"}, files=files())
@@ -147,10 +148,10 @@ def test_no_words_and_empty_words_are_the_same(tmp_path: Path) -> None:
     anyio.run(run)
 
 
-def test_twenty_at_once_with_one_key_make_one_support(tmp_path: Path) -> None:
+def test_twenty_at_once_with_one_key_make_one_support(pair: StorageSettings) -> None:
     """Through two applications over one storage, as two processes would: each knows only its own requests in flight."""
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             twin = httpx.AsyncClient(transport=httpx.ASGITransport(create_app(under_test.storage, ApiSettings())),
                                      base_url="http://test", headers=under_test.client.headers)
             answers: list[httpx.Response] = []
@@ -196,13 +197,19 @@ class FailingBlobs:
     def exists(self, key: str) -> bool:
         return self._inner.exists(key)
 
+    def list(self) -> Iterator[StoredBlob]:
+        return self._inner.list()
+
+    def sweep(self, before: datetime) -> int:
+        return self._inner.sweep(before)
+
 
 @pytest.mark.parametrize("failing", range(1, 6))
-def test_a_store_that_fails_midway_leaves_nothing(failing: int, tmp_path: Path) -> None:
+def test_a_store_that_fails_midway_leaves_nothing(failing: int, pair: StorageSettings) -> None:
     async def run() -> None:
-        storage = open_storage(StorageSettings.model_validate({"data_dir": tmp_path}))
+        storage = open_storage(pair)
         broken = Storage(storage.engine, FailingBlobs(storage.blobs, failing), storage.keyring)
-        with service(tmp_path, broken) as under_test:
+        with service(pair, broken) as under_test:
             check_problem(await under_test.send(), 503, "storage_full")
             assert under_test.kept() == NOTHING
             assert (await under_test.send()).status_code == 202, "the same key works once there is room"
@@ -211,7 +218,7 @@ def test_a_store_that_fails_midway_leaves_nothing(failing: int, tmp_path: Path) 
     anyio.run(run)
 
 
-def test_a_commit_that_fails_is_told_from_one_that_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_that_fails_is_told_from_one_that_is_unknown(pair: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_engine: Engine, _new: NewSupport) -> tuple[str, bool]:
         raise ValueError("a fault of ours, with a citizen's name in it")
 
@@ -220,7 +227,7 @@ def test_a_commit_that_fails_is_told_from_one_that_is_unknown(tmp_path: Path, mo
         raise Unavailable("the connection broke after the commit")
 
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             monkeypatch.setattr("api.supports.service.insert_support", refuse)
             failed = await under_test.send()
             check_problem(failed, 500, "internal")
@@ -237,9 +244,9 @@ def test_a_commit_that_fails_is_told_from_one_that_is_unknown(tmp_path: Path, mo
     anyio.run(run)
 
 
-def test_probes_metrics_and_description_are_open(tmp_path: Path) -> None:
+def test_probes_metrics_and_description_are_open(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             open_client = httpx.AsyncClient(transport=under_test.client._transport, base_url="http://test")
             assert (await open_client.get("/livez")).json() == {"status": "live"}
             assert (await open_client.get("/readyz")).json() == {"status": "ready"}
@@ -264,26 +271,26 @@ def received(metrics: httpx.Response) -> float:
     return float(line.split()[1])
 
 
-def test_it_is_not_ready_without_its_store_and_still_lives(tmp_path: Path) -> None:
+def test_it_is_not_ready_without_its_store_and_still_lives(pair: StorageSettings) -> None:
     class Gone(FailingBlobs):
         def exists(self, key: str) -> bool:
             raise Unavailable("gone")
 
     async def run() -> None:
-        storage = open_storage(StorageSettings.model_validate({"data_dir": tmp_path}))
-        with service(tmp_path, Storage(storage.engine, Gone(storage.blobs, 0), storage.keyring)) as under_test:
+        storage = open_storage(pair)
+        with service(pair, Storage(storage.engine, Gone(storage.blobs, 0), storage.keyring)) as under_test:
             check_problem(await under_test.client.get("/readyz"), 503, "unavailable")
             assert (await under_test.client.get("/livez")).status_code == 200
 
     anyio.run(run)
 
 
-def test_a_damaged_verdict_is_our_fault_and_says_nothing(tmp_path: Path) -> None:
+def test_a_damaged_verdict_is_our_fault_and_says_nothing(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
-            place = (await under_test.send()).headers["location"]
+        with service(pair) as under_test:
+            location = (await under_test.send()).headers["location"]
             spoil(under_test)
-            check_problem(await under_test.client.get(place), 500, "internal")
+            check_problem(await under_test.client.get(location), 500, "internal")
 
     anyio.run(run)
 

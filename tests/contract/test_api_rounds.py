@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -19,6 +18,7 @@ from pipeline.records.leases import JobKind, claim
 from pipeline.records.storage import Storage, load_parts, open_key
 from pipeline.records.supports import Finished, finish, get_support
 from pipeline.records.tables import outbox
+from pipeline.settings import StorageSettings
 from tests.contract.intake_makers import GOOD, OFFICER, OTHER_SECRET, URL, Service, picture, service
 from tests.contract.test_api_refusals import check_problem
 
@@ -77,9 +77,9 @@ def capture(under_test: Service, place: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("side", list(NEW))
-def test_a_retake_keeps_the_good_parts_and_opens_a_round(side: str, tmp_path: Path) -> None:
+def test_a_retake_keeps_the_good_parts_and_opens_a_round(side: str, pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, "retake_wanted", side)
             assert (await under_test.client.get(place)).json()["wanted"] == [side]
             before = under_test.kept()
@@ -103,9 +103,9 @@ def test_a_retake_keeps_the_good_parts_and_opens_a_round(side: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("order", [("front", "back", "signature"), ("signature", "front", "back")])
-def test_the_round_begins_with_the_last_part_that_was_asked_for(order: tuple[str, ...], tmp_path: Path) -> None:
+def test_the_round_begins_with_the_last_part_that_was_asked_for(order: tuple[str, ...], pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, "retake_wanted", "front", "back", "signature")
             for number, side in enumerate(order):
                 told = (await under_test.client.get(place)).json()
@@ -123,9 +123,9 @@ def test_the_round_begins_with_the_last_part_that_was_asked_for(order: tuple[str
 @pytest.mark.parametrize(("state", "code"), [
     ("received", "verdict_pending"), ("processing", "verdict_pending"), ("accepted", "retake_not_wanted"),
     ("rejected", "retake_not_wanted"), ("in_review", "retake_not_wanted"), ("final", "retake_not_wanted")])
-def test_a_retake_that_nobody_asked_for_is_refused_and_leaves_nothing(state: str, code: str, tmp_path: Path) -> None:
+def test_a_retake_that_nobody_asked_for_is_refused_and_leaves_nothing(state: str, code: str, pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, state)
             before = under_test.kept()
             check_problem(await retake(under_test, place, "back"), 409, code)
@@ -168,9 +168,9 @@ def test_a_bad_retake_is_refused_and_leaves_nothing(case: str, refusing: tuple[S
     anyio.run(run)
 
 
-def test_the_same_retake_again_is_the_same_answer_and_another_is_a_misuse(tmp_path: Path) -> None:
+def test_the_same_retake_again_is_the_same_answer_and_another_is_a_misuse(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, "retake_wanted", "front", "back")
             first = await retake(under_test, place, "back")
             before = under_test.kept()
@@ -188,9 +188,9 @@ def test_the_same_retake_again_is_the_same_answer_and_another_is_a_misuse(tmp_pa
 
 
 @pytest.mark.parametrize("keys", [["same"] * 12, [f"key-{number}" for number in range(12)]])
-def test_of_many_at_once_one_opens_the_round(keys: list[str], tmp_path: Path) -> None:
+def test_of_many_at_once_one_opens_the_round(keys: list[str], pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, "retake_wanted", "back")
             before = under_test.kept()
             answers: list[httpx.Response] = []
@@ -210,9 +210,9 @@ def test_of_many_at_once_one_opens_the_round(keys: list[str], tmp_path: Path) ->
     anyio.run(run)
 
 
-def test_the_citizen_s_wish_opens_a_round_that_is_with_a_person(tmp_path: Path) -> None:
+def test_the_citizen_s_wish_opens_a_round_that_is_with_a_person(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, "retake_wanted", "front", "back")
             await retake(under_test, place, "back")
             answer = await under_test.client.post(f"{place}/review")
@@ -235,9 +235,9 @@ def test_the_citizen_s_wish_opens_a_round_that_is_with_a_person(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("state", ["received", "processing", "accepted", "rejected", "final"])
-def test_a_person_is_asked_for_only_instead_of_a_retake(state: str, tmp_path: Path) -> None:
+def test_a_person_is_asked_for_only_instead_of_a_retake(state: str, pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, state)
             kept = under_test.kept()
             check_problem(await under_test.client.post(f"{place}/review"), 409, "review_not_offered")
@@ -247,9 +247,9 @@ def test_a_person_is_asked_for_only_instead_of_a_retake(state: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("state", "decidable"), [(state, state in OUTCOMES) for state in ALL_STATES if state != "final"])
-def test_an_officer_decides_what_has_a_verdict(state: str, decidable: bool, tmp_path: Path) -> None:
+def test_an_officer_decides_what_has_a_verdict(state: str, decidable: bool, pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, state)
             machine = (await under_test.client.get(place)).json()["verdict"]
             answer = await decide(under_test, place, {"decision": "rejected", "reason": "photocopy"})
@@ -277,9 +277,9 @@ def test_an_officer_decides_what_has_a_verdict(state: str, decidable: bool, tmp_
     ({"decision": "maybe", "reason": "other"}, 422, "invalid_request"), ({"decision": "rejected"}, 422, "invalid_request"),
     ({"decision": "rejected", "reason": "other", "name": "x"}, 422, "invalid_request"),
     ({"decision": "x" * (65 << 10), "reason": "other"}, 413, "body_too_large")])
-def test_a_decision_that_says_nothing_usable_is_refused(body: dict[str, str], status: int, code: str, tmp_path: Path) -> None:
+def test_a_decision_that_says_nothing_usable_is_refused(body: dict[str, str], status: int, code: str, pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, "in_review")
             check_problem(await decide(under_test, place, body), status, code)
             check_problem(await decide(under_test, place, CONFIRMED, headers={}), 403, "forbidden")

@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from benchmarks.chaos.servers import S3Server
 from pipeline.blobs import BlobStore, FolderStore, MemoryStore
+from pipeline.blobs.s3 import S3Store
 from pipeline.errors import NotFound, Unavailable
+from tests.contract.s3_places import place_in
 
-STORES = {"folder": lambda path: FolderStore(path / "blobs"), "memory": lambda _path: MemoryStore()}
 
-
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=["folder", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    return STORES[request.param](tmp_path)
+    if request.param == "s3":
+        server: S3Server = request.getfixturevalue("s3")
+        server.empty()
+        return S3Store.open(place_in(server))
+    return FolderStore(tmp_path / "blobs") if request.param == "folder" else MemoryStore()
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 4000], ids=["empty", "one", "1 MB"])
@@ -63,6 +69,29 @@ def test_a_key_outside_the_grammar_is_refused(store: BlobStore, key: str) -> Non
     for call in (store.get, store.delete, store.exists, lambda k: store.put_if_absent(k, b"")):
         with pytest.raises(ValueError):
             call(key)
+
+
+def test_what_is_there_is_listed_with_its_size_and_age(store: BlobStore) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)  # S3 tells whole seconds
+    for key in ("ab/one.1", "ab/one.2", "cd/ef/two.1"):
+        store.put_if_absent(key, key.encode())
+    found = {blob.key: blob for blob in store.list()}
+    assert {key: blob.size for key, blob in found.items()} == {"ab/one.1": 8, "ab/one.2": 8, "cd/ef/two.1": 11}
+    assert all(before <= blob.modified_at <= datetime.now(UTC) for blob in found.values())
+    store.delete("ab/one.1")
+    assert {blob.key for blob in store.list()} == {"ab/one.2", "cd/ef/two.1"}
+
+
+def test_folder_sweeps_what_an_interrupted_write_left_once_it_is_old(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "blobs")
+    store.put_if_absent("ab/one.1", b"x")
+    left = tmp_path / "blobs" / "ab" / ".two.1.00ff.tmp"
+    left.write_bytes(b"cut short")
+    assert [blob.key for blob in store.list()] == ["ab/one.1"]
+    assert store.sweep(datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert left.exists()
+    assert store.sweep(datetime.now(UTC) + timedelta(hours=1)) == 1
+    assert (left.exists(), store.get("ab/one.1")) == (False, b"x")
 
 
 def test_folder_leaves_only_private_whole_files(tmp_path: Path) -> None:

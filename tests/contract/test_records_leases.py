@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pipeline.records.engine import database_now, reading, writing
 from pipeline.records.leases import Backlog, JobKind, Lease, backlog, claim, heartbeat, release
 from pipeline.records.storage import Storage
 from pipeline.records.supports import finish, get_support
+from pipeline.settings import StorageSettings
 from tests.contract.record_makers import client_in, finished, insert_one, storage_in
 
 SUPPORT = JobKind.SUPPORT
@@ -32,8 +34,10 @@ STALE = {
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return storage_in(tmp_path)
+def storage(pair: StorageSettings) -> Iterator[Storage]:
+    opened = storage_in(pair)
+    yield opened
+    opened.engine.dispose()
 
 
 @pytest.fixture

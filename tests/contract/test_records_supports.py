@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from pipeline.records.engine import open_engine, pending_changes, reading, upgra
 from pipeline.records.leases import JobKind, claim
 from pipeline.records.storage import Storage, load_parts, open_verdict
 from pipeline.records.supports import Repeated, find_repeated, finish, get_support, insert_support
+from pipeline.settings import StorageSettings
 from tests.contract.record_makers import PICTURES, client_in, finished, insert_one, new_support, storage_in
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return storage_in(tmp_path)
+def storage(pair: StorageSettings) -> Iterator[Storage]:
+    opened = storage_in(pair)
+    yield opened
+    opened.engine.dispose()
 
 
 def rows(storage: Storage) -> dict[str, int]:
@@ -35,13 +39,6 @@ def rows(storage: Storage) -> dict[str, int]:
 def test_the_migrations_make_the_tables_and_run_again_without_harm(storage: Storage) -> None:
     upgrade(storage.engine)
     pending_changes(storage.engine)
-
-
-def test_sqlite_is_opened_durable(storage: Storage) -> None:
-    names = ("journal_mode", "synchronous", "foreign_keys")
-    with reading(storage.engine) as connection:
-        found = [connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in names]
-    assert found == ["wal", 2, 1]
 
 
 def test_nobody_else_may_read_what_is_kept(storage: Storage, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline import settings as module
+from pipeline.blobs.files import read_secret
 from pipeline.errors import Misconfigured
 from pipeline.settings import Settings, WorkerSettings
 
@@ -49,8 +50,27 @@ def test_a_mistake_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: s
     assert value not in caught.value.detail or value == "3"
 
 
+@pytest.mark.parametrize(("content", "mode", "code"), [
+    (None, 0o600, "secret_unreadable"), ("  \n", 0o600, "secret_empty"), ("s3cret\n", 0o644, "secret_not_private"),
+    ("s3cret\n", 0o600, None), ("s3cret\n", 0o440, None)])
+def test_a_secret_comes_from_a_file_that_not_everybody_reads(tmp_path: Path, content: str | None, mode: int, code: str | None) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_text(content)
+        file.chmod(mode)
+    if code is None:
+        assert read_secret(file, "the password") == "s3cret"
+        return
+    with pytest.raises(Misconfigured) as caught:
+        read_secret(file, "the password")
+    assert caught.value.code == code
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_child_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APOYO_API__PORT", "9000")
+    monkeypatch.setenv("APOYO_STORAGE__S3_ENDPOINT", "https://s3.example")
+    monkeypatch.setenv("APOYO_STORAGE__S3_SECRET_KEY_FILE", "/run/secrets/s3")
     monkeypatch.setenv("APOYO_WORKER__COUNT", "7")
     settings = Settings.load()
     for name, value in settings.environment().items():

@@ -1,0 +1,1 @@
+"""Tries to break the promise that nothing is lost: real servers, faults, a client that keeps a history, a checker of its own."""

@@ -1,0 +1,29 @@
+"""Settings of an empty storage on each pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.chaos.servers import BUCKET, PostgreSQL, S3Server
+from pipeline.settings import StorageSettings
+
+PAIRS = ("sqlite+folder", "postgresql+s3")
+
+
+@contextmanager
+def settings_of(folder: Path, servers: tuple[PostgreSQL, S3Server] | None = None) -> Iterator[StorageSettings]:
+    """Of a new SQLite and folder in `folder`, or of a new database and an emptied bucket of these servers."""
+    if servers is None:
+        yield StorageSettings(data_dir=folder)
+        return
+    postgresql, s3 = servers
+    s3.empty()
+    with postgresql.database() as url:
+        yield StorageSettings(data_dir=folder, database_url=url, **server_settings(postgresql, s3))
+
+
+def server_settings(postgresql: PostgreSQL, s3: S3Server) -> dict[str, object]:
+    return {"database_password_file": postgresql.password_file, "s3_endpoint": s3.endpoint, "s3_bucket": BUCKET,
+            "s3_access_key_file": s3.access_key_file, "s3_secret_key_file": s3.secret_key_file}
