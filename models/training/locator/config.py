@@ -20,11 +20,11 @@ class Config:
     check_seed: int = 77
     checked: int = 400
     steps: int = 6_000
-    minutes: float = 35.0
-    """The schedule ends after so many steps or minutes, whichever comes first: on a busy core the network is still annealed."""
     batch: int = 32
     peak_lr: float = 3e-3
     weight_decay: float = 2e-3
     warmup: int = 150
     coarse: float = 0.65
     """Share of the schedule that runs at half the pixels."""
+    averaged: float = 0.999
+    """What is exported is a running mean of the weights, of about the last 1 / (1 - averaged) steps."""

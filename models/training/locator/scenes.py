@@ -27,8 +27,10 @@ class Scene:
     single: bool
 
 
-KINDS = {"card": 0.42, "page": 0.12, "shown": 0.12, "several": 0.1, "cut": 0.16, "none": 0.08}
+KINDS = {"card": 0.4, "page": 0.12, "shown": 0.12, "several": 0.1, "cut": 0.18, "none": 0.08}
 """What is laid, and how often. shown: a card on a sheet or screen hardly larger than itself, as copies and phones show it."""
+NEAR, FAR, FAR_OFTEN = (0.25, 1.0), (0.11, 0.27), 0.2
+"""Shares of the frame's width that a document's long side takes; far ones are found so that it can be said what they are."""
 
 
 def draw_scene(rng: Rng, library: Library, kinds: dict[str, float] | None = None) -> Scene:
@@ -159,8 +161,10 @@ def _place(rng: Rng, picture: Image, photos: list[Image], kind: str) -> list[Qua
         ratio = ID1_RATIO * rng.uniform(0.97, 1.03)
         flat, cover = draw_card(rng, photos, ratio)
     centre = rng.uniform(0.3, 0.7, 2) * (WIDTH, HEIGHT)
-    quad = _project(rng, ratio, rng.uniform(0.25, 1.0), centre, 42)
-    if kind == "cut":
+    quad = _project(rng, ratio, rng.uniform(*(FAR if rng.random() < FAR_OFTEN else NEAR)), centre, 42)
+    if kind == "cut" and rng.random() < 0.5:
+        quad = _moved_out(rng, _fit_inside(rng, _project(rng, ratio, rng.uniform(0.35, 1.0), centre, 30), 0.0))
+    elif kind == "cut":
         edge = rng.uniform(-0.12, 0.12, 2)
         edge[int(rng.integers(2))] = rng.choice([-0.02, 1.02])
         middle = np.abs(edge) < 0.13
@@ -177,6 +181,16 @@ def _place(rng: Rng, picture: Image, photos: list[Image], kind: str) -> list[Qua
         cover = np.ones_like(cover)
     _paste(rng, picture, flat, cover, quad)
     return [quad]
+
+
+def _moved_out(rng: Rng, quad: Quad) -> Quad:
+    """The quad moved over one edge of the frame, so that a twentieth to two fifths of it are cut off."""
+    axis, low = int(rng.integers(2)), bool(rng.random() < 0.5)
+    near, far = float(quad[:, axis].min()), float(quad[:, axis].max())
+    missing = rng.uniform(0.05, 0.4) * (far - near)
+    moved = quad.copy()
+    moved[:, axis] += -near - missing if low else (WIDTH, HEIGHT)[axis] - 1 - far + missing
+    return moved
 
 
 def _shrunk(quad: Quad, factor: float) -> Quad:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.training.locator.cache import SceneCache
 from models.training.locator.config import MAP_HEIGHT, MAP_WIDTH, STRIDE, Config
@@ -137,18 +138,20 @@ def _raw_iou(maps: Tensor, quad: Tensor) -> float:
 
 
 def train(folder: Path, config: Config) -> Locator:
-    """Trains on the cache `folder`/train and checks on `folder`/check; deterministic where no clock cuts the schedule short."""
+    """Trains on the cache `folder`/train and checks on `folder`/check; the same seed gives the same weights on one kind
+    of machine. Returns the running mean of the weights."""
     torch.manual_seed(config.seed)
     torch.set_num_threads(1)
     rng = np.random.default_rng(config.seed)
     cache, unseen = SceneCache(folder / "train", config.scenes), SceneCache(folder / "check", config.checked)
     model: Locator = Locator().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.peak_lr, weight_decay=config.weight_decay)
-    started, mean, step, done = time.monotonic(), 0.0, 0, 0.0
-    while done < 1.0:
-        done = max(step / config.steps, (time.monotonic() - started) / (60 * config.minutes))
+    averaged: AveragedModel = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.averaged), use_buffers=True)
+    started, mean = time.monotonic(), 0.0
+    for step in range(config.steps):
+        done = step / config.steps
         for group in optimiser.param_groups:
-            group["lr"] = config.peak_lr * min((step + 1) / config.warmup, 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
+            group["lr"] = config.peak_lr * min((step + 1) / config.warmup, 0.5 + 0.5 * math.cos(math.pi * done))
         batch = Batch(cache, rng.choice(config.scenes, config.batch, replace=False), coarse=done < config.coarse)
         batch.augment(rng)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -158,13 +161,13 @@ def train(folder: Path, config: Config) -> Locator:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
+        averaged.update_parameters(model)
         mean += (float(loss.detach()) - mean) / min(step + 1, 100)
         if step % 200 == 0:
             print(f"step {step}: loss {mean:.4f}, {time.monotonic() - started:.0f} s", flush=True)
-            torch.save(model.state_dict(), folder / "locator.pt")
-        step += 1
-        if step % 1000 == 0 or done >= 1.0:
-            print({name: round(value, 4) for name, value in check(model, unseen, config.checked).items()}, flush=True)
-            torch.save(model.state_dict(), folder / "locator.pt")
-    model.eval()
-    return model
+        if step % 1000 == 999 or step + 1 == config.steps:
+            print({name: round(value, 4) for name, value in check(averaged.module, unseen, config.checked).items()}, flush=True)
+            torch.save(averaged.module.state_dict(), folder / "locator.pt")
+    trained: Locator = averaged.module
+    trained.eval()
+    return trained
