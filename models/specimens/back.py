@@ -20,7 +20,7 @@ _VOTE_YEARS = 4
 
 
 def draw_back(canvas: Canvas, layout: SideLayout, values: Mapping[str, str], person: Person, issue_year: int, seed: int,
-              mrz: tuple[str, str, str] | None) -> None:
+              mrz: tuple[str, str, str] | None, qr_person: Person) -> None:
     """Prints a back. Payloads hang on `seed` and the person alone, never on `jitter_mm`."""
     for box in layout.places.get("votes", ()):
         _votes(canvas, (box[0], box[1], box[2], box[3]), box[4], issue_year)
@@ -32,13 +32,13 @@ def draw_back(canvas: Canvas, layout: SideLayout, values: Mapping[str, str], per
     if (box := layout.box("officer")) is not None:
         sign(canvas, values["officer"], box)
     write(canvas, layout, values)
-    _codes(canvas, layout, values, person, issue_year, seed)
+    _codes(canvas, layout, values, qr_person, issue_year, seed)
     if mrz is not None:
         place = layout.places["mrz"]
         canvas.mrz(mrz, (place["at"][0], place["at"][1]), place["pitch"], random.Random(f"{seed} pen").uniform(0.88, 1.12))
 
 
-def _codes(canvas: Canvas, layout: SideLayout, values: Mapping[str, str], person: Person, issue_year: int, seed: int) -> None:
+def _codes(canvas: Canvas, layout: SideLayout, values: Mapping[str, str], qr_person: Person, issue_year: int, seed: int) -> None:
     places = layout.places
     module = round(MODULE_MM * PX_PER_MM)
     if (place := places.get("linear")) is not None:
@@ -53,7 +53,7 @@ def _codes(canvas: Canvas, layout: SideLayout, values: Mapping[str, str], person
             payload, modules = codes.large_qr(role is CodeRole.LARGE_RIGHT, random.Random(f"{seed} {name}"))
             canvas.code(Symbology.QR, role, payload, modules, tuple(place["at"]), module)
     if (place := places.get("small_qr")) is not None and values["small_qr"]:
-        payload, modules = codes.small_qr(person, issue_year, random.Random(f"{seed} small"))
+        payload, modules = codes.small_qr(qr_person, issue_year, random.Random(f"{seed} small"))
         canvas.code(Symbology.QR, CodeRole.SMALL, payload, modules, tuple(place["at"]),
                     round(place["size"] * PX_PER_MM / modules.shape[1]))
 

@@ -31,7 +31,8 @@ class CardSpec:
     """Which card to draw. Equal specs (and portraits) give equal bytes.
 
     show_sex: None lets the seed choose on G and H.  overrides: printed text by field name (`curp`, `address_1`, `sex`, …)
-    in place of the person's; "" leaves a value and its label out.  mrz_lines: in place of the right ones.
+    in place of the person's; "" leaves a value and its label out.  mrz_lines: in place of the right ones.  qr_person: whom the
+    small QR names, in place of the person.
     """
 
     model: CardModel
@@ -43,6 +44,7 @@ class CardSpec:
     show_sex: bool | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
     mrz_lines: tuple[str, str, str] | None = None
+    qr_person: Person | None = None
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for a card older than its holder's registration (`invent_person` takes `adult_by`)."""
@@ -79,7 +81,7 @@ def draw_card(spec: CardSpec, portrait: NDArray[np.uint8]) -> DrawnCard:
     front = _sheet(spec, "front", family)
     boxes = draw_front(front, front_layout, values, portrait, spec.person.citizen_id)
     back = _sheet(spec, "back", family)
-    draw_back(back, back_layout, values, spec.person, spec.issue_year, spec.seed, lines)
+    draw_back(back, back_layout, values, spec.person, spec.issue_year, spec.seed, lines, spec.qr_person or spec.person)
     return DrawnCard(
         DrawnSide(_finish(front, spec, "front"), tuple(front.texts), tuple(front.codes), None, *boxes),
         DrawnSide(_finish(back, spec, "back"), tuple(back.texts), tuple(back.codes), lines, None, None),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.specimens.camera import Defect
+from models.specimens.edits import Edit
 from pipeline.domain.card_model import CardModel, Side
 from pipeline.domain.evidence import SignatureKind
 from pipeline.domain.verdict import Outcome, Subject
@@ -43,7 +44,8 @@ class Case:
     expired: bool = False
     own_face: bool = True
     own_back: bool = True
-    edited_curp: bool = False
+    edit: Edit | None = None
+    """The one character that was changed."""
     also: tuple[Outcome, ...] = ()
     """Other right answers: what a hatched drawing is, a person may say either way."""
     share: float = 1.0
@@ -63,7 +65,7 @@ _ALL = (
     Case("expired", Outcome.REJECTED, (Subject.SUPPORT,), (CardModel.E,), expired=True, share=2),
     Case("other_face", Outcome.REVIEW, (Subject.SELFIE,), own_face=False, share=2),
     Case("other_card_back", Outcome.REVIEW, (Subject.SUPPORT,), own_back=False, share=2),
-    Case("edited_curp", Outcome.REVIEW, edited_curp=True),
+    *(Case(f"edited_{edit}", Outcome.REVIEW, edit=edit, share=1.0 if edit is Edit.CURP else 0) for edit in Edit),
     Case("photocopy", Outcome.REVIEW, _BOTH, front_defect=Defect.PHOTOCOPY, back_defect=Defect.PHOTOCOPY, share=1.5),
     Case("screen", Outcome.REVIEW, _BOTH, front_defect=Defect.SCREEN, back_defect=Defect.SCREEN, share=1.5),
     Case("no_signature", Outcome.RETAKE, (Subject.SIGNATURE,), signature=SignatureKind.BLANK),

@@ -28,6 +28,7 @@ import numpy as np
 from models.specimens.camera import LONG_SIDES, MRZ_BOX, Defect, Scene, Severity, draw_scene, photograph
 from models.specimens.card import CardSpec, DrawnCard, DrawnSide, draw_card
 from models.specimens.cases import CASES, DEMO, Case, Target
+from models.specimens.edits import edited
 from models.specimens.faces import FacePhoto, load_faces
 from models.specimens.people import Person, invent_person
 from models.specimens.selfie import take_selfie
@@ -215,15 +216,8 @@ def _spec(chooser: random.Random, order: Order, case: Case, identity: str, avoid
         person = invent_person(chooser, identity, adult_by=min(2013, issue), abroad=order.model.issued_abroad)
         if avoid is None or (person.curp != avoid.curp and person.cic != avoid.cic and person.birth != avoid.birth):
             break
-    overrides = {"curp": _edited(chooser, person.curp)} if case.edited_curp else {}
-    return CardSpec(order.model, person, issue, issue + 10, chooser.randrange(2**31), JITTER_MM, overrides=overrides)
-
-
-def _edited(chooser: random.Random, curp: str) -> str:
-    """One digit of the birth date changed, as a forger would make somebody older: the check digit no longer holds."""
-    place = chooser.choice((5, 7, 9))
-    digit = str((int(curp[place]) + chooser.randint(1, 9)) % 10)
-    return curp[:place] + digit + curp[place + 1:]
+    spec = CardSpec(order.model, person, issue, issue + 10, chooser.randrange(2**31), JITTER_MM)
+    return spec if case.edit is None else edited(spec, case.edit, chooser)
 
 
 def _card_photos(rng: np.random.Generator, order: Order, case: Case, card: DrawnCard, back: DrawnSide,

@@ -81,7 +81,7 @@ def _spec(rng: random.Random, model: CardModel) -> CardSpec:
 def _print_back(sketch: Sketch, layout: SideLayout, spec: CardSpec, rng: random.Random) -> None:
     """The specimens' back without codes and zone, and these sketched: their modules are no pixel wide here."""
     bare = SideLayout(layout.texts, {name: place for name, place in layout.places.items() if name not in (*_CODES, "mrz")})
-    draw_back(sketch, bare, printed_values(spec), spec.person, spec.issue_year, spec.seed, None)
+    draw_back(sketch, bare, printed_values(spec), spec.person, spec.issue_year, spec.seed, None, spec.person)
     for name in _CODES:
         place = layout.places.get(name)
         if place is not None and (name != "small_qr" or spec.model.has_qr_back):
