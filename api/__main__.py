@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from types import FrameType
 
 import uvicorn
 
@@ -29,9 +31,22 @@ def main() -> int:
         return 2
     logger("api").info("serving", host=settings.api.host, port=settings.api.port)
     app = create_app(storage, settings.api)
-    uvicorn.run(app, host=settings.api.host, port=settings.api.port, access_log=False,
-                server_header=False, proxy_headers=False, log_config=None, timeout_graceful_shutdown=DRAIN_SECONDS)
+    config = uvicorn.Config(app, host=settings.api.host, port=settings.api.port, access_log=False, server_header=False,
+                            proxy_headers=False, log_config=None, timeout_graceful_shutdown=DRAIN_SECONDS)
+    Server(config, app.state.services.closing).run()
     return 0
+
+
+class Server(uvicorn.Server):
+    """Tells the application at once that it is to end: uvicorn does only when every connection is closed."""
+
+    def __init__(self, config: uvicorn.Config, closing: threading.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._closing.set()
+        super().handle_exit(sig, frame)
 
 
 if __name__ == "__main__":

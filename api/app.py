@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from api.processes import endpoints as processes
 from api.reception import Pending
 from api.supports import endpoints as supports
 from api.supports import rounds_endpoints
+from api.supports.events import Streams
 from api.supports.rounds import Rounds
 from api.supports.service import Intake
 from pipeline.clock import Clock, utc_now
@@ -32,6 +34,9 @@ class Services:
     gate: BodyGate
     limiter: RateLimiter
     shared_metrics: bool
+    streams: Streams
+    closing: threading.Event
+    """Set when the process is asked to end: streams end then, so that they do not hold it."""
 
 
 def create_app(
@@ -48,7 +53,7 @@ def create_app(
     app.state.services = Services(
         storage=storage, intake=Intake(storage, clock), rounds=Rounds(storage), pending=Pending(),
         gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes), limiter=limiter,
-        shared_metrics=settings.shared_metrics)
+        shared_metrics=settings.shared_metrics, streams=Streams(settings.max_streams), closing=threading.Event())
     app.add_middleware(Manners, limiter=limiter)
     problems.install(app)
     app.include_router(supports.router)

@@ -62,6 +62,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "idempotency_key_invalid": (400, "The Idempotency-Key header is not usable"),
     "idempotency_mismatch": (422, "The Idempotency-Key was used for another request"),
     "invalid_request": (422, "The request is not valid"),
+    "bad_cursor": (422, "The cursor is not usable"),
     "part_missing": (422, "A part is missing"),
     "part_duplicate": (422, "A part came twice"),
     "part_unknown": (422, "A part has an unknown name"),

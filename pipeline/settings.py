@@ -85,6 +85,8 @@ class ApiSettings(_Section):
     max_body_bytes: int = Field(default=25 * MIB, gt=0)
     max_in_flight_bytes: int = Field(default=200 * MIB, gt=0)
     """Bodies being received at one time, together; past it the answer is 503 with Retry-After."""
+    max_streams: int = Field(default=64, ge=0)
+    """Streams of events that one process holds; past it the answer is 503. Each reads one row four times a second."""
     shared_metrics: bool = False
     """/metrics adds up every process that writes to PROMETHEUS_MULTIPROC_DIR; `apoyo serve` sets both."""
 

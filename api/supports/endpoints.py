@@ -1,24 +1,33 @@
-"""The routes of `/v1/supports`: take one in, tell how it stands."""
+"""The routes of `/v1/supports`: take one in, tell how it stands, list and count them."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import uuid
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from api.auth import Authenticated, Backend, owner
-from api.problems import RETRY_SECONDS
+from api.problems import RETRY_SECONDS, Problem
 from api.reception import idempotency_key, read_in_time
+from api.supports.events import EventStream, changes
 from api.supports.form import boundary_of, read_form
-from api.supports.schemas import BODY, ReceivedSupport, SupportResource, problems
+from api.supports.schemas import BODY, STREAM, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
+from api.supports.views import View, citizen_json, count_json, etag_matches, standing_json
+from pipeline.domain.support import State
+from pipeline.records.listing import Wanted, count_supports, find_standing, list_supports
 
-router = APIRouter(prefix="/v1/supports", tags=["supports"])
+router = APIRouter(prefix="/v1", tags=["supports"])
+PAGE, MAX_PAGE = 50, 200
+Name = Annotated[str | None, Query(max_length=200)]
 
 
-@router.post("", status_code=202, response_model=ReceivedSupport, openapi_extra=BODY,
+@router.post("/supports", status_code=202, response_model=ReceivedSupport, openapi_extra=BODY,
              responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503))
 async def receive_support(request: Request, client: Backend) -> JSONResponse:
     """Take a support in. 202 means: durable; it will get its one verdict whatever happens to this process."""
@@ -32,11 +41,65 @@ async def receive_support(request: Request, client: Backend) -> JSONResponse:
     return JSONResponse(ReceivedSupport(id=receipt.id, url=url).model_dump(), 202, headers={"Location": url})
 
 
-@router.get("/{support_id}", response_model=SupportResource, responses=problems(401, 404, 429, 500, 503))
-async def read_support(support_id: str, request: Request, client: Authenticated) -> JSONResponse:
-    """How a support stands: its verdict with the evidence, or `verdict: null` while it waits."""
-    record, resource = await to_thread.run_sync(request.app.state.services.intake.look, owner(client), support_id)
-    headers: dict[str, Any] = {"ETag": f'"{record.version}"'}
-    if record.verdict is None:
-        headers["Retry-After"] = str(RETRY_SECONDS)
-    return JSONResponse(resource, headers=headers)
+@router.get("/supports/{support_id}", response_model=SupportResource, responses=problems(401, 404, 422, 429, 500, 503))
+async def read_support(support_id: str, request: Request, client: Authenticated, view: View = View.OPERATOR) -> Response:
+    """How a support stands: its verdict with the evidence, or `verdict: null` while it waits. 304 where the ETag is known."""
+    services = request.app.state.services
+    known = request.headers.get("if-none-match")
+    if known is not None:
+        standing = await to_thread.run_sync(find_standing, services.storage.engine, support_id, owner(client))
+        if etag_matches(known, f'"{standing.version}"'):
+            return Response(status_code=304, headers=_freshness(standing.version, standing.verdict is None))
+    record, resource = await to_thread.run_sync(services.intake.look, owner(client), support_id)
+    return JSONResponse(resource if view is View.OPERATOR else citizen_json(resource),
+                        headers=_freshness(record.version, record.verdict is None))
+
+
+@router.get("/supports/{support_id}/events", response_class=StreamingResponse,
+            responses=STREAM | problems(401, 404, 429, 500, 503))
+async def read_events(support_id: str, request: Request, client: Authenticated) -> EventStream:
+    """Server-sent events: the support in one line, at once and whenever it changes. Ends after accepted, rejected or final."""
+    services = request.app.state.services
+    engine = services.storage.engine
+    await to_thread.run_sync(find_standing, engine, support_id, owner(client))
+    seen = request.headers.get("last-event-id")
+    return EventStream(changes(engine, support_id, owner(client), seen, services.closing), services.streams)
+
+
+@router.get("/supports", response_model=SupportPage, responses=problems(401, 422, 429, 500, 503))
+async def read_supports(
+    request: Request, client: Authenticated, state: State | None = None, process: Name = None, applicant: Name = None,
+    cursor: Name = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+) -> JSONResponse:
+    """Supports in one line each, newest first; `next_cursor` asks for those before, and is null at the end."""
+    wanted = Wanted(owner(client), state, process, applicant)
+    before = None if cursor is None else _from_cursor(cursor)
+    look = partial(list_supports, request.app.state.services.storage.engine, wanted, before=before, limit=limit + 1)
+    found = await to_thread.run_sync(look)
+    page = found[:limit]
+    cursor_after = _to_cursor(page[-1].id) if len(found) > limit else None
+    return JSONResponse({"data": [standing_json(one) for one in page], "next_cursor": cursor_after})
+
+
+@router.get("/counts", response_model=CountPage, responses=problems(401, 422, 429, 500, 503))
+async def read_counts(request: Request, client: Authenticated, process: Name = None, applicant: Name = None) -> JSONResponse:
+    """How many supports stand where, by process and applicant, and how often each reason code is given now."""
+    wanted = Wanted(owner(client), process=process, applicant=applicant)
+    counts = await to_thread.run_sync(count_supports, request.app.state.services.storage.engine, wanted)
+    return JSONResponse({"data": [count_json(one) for one in counts]})
+
+
+def _freshness(version: int, pending: bool) -> dict[str, Any]:
+    return {"ETag": f'"{version}"', **({"Retry-After": str(RETRY_SECONDS)} if pending else {})}
+
+
+def _to_cursor(support_id: str) -> str:
+    return base64.urlsafe_b64encode(uuid.UUID(support_id).bytes).decode().rstrip("=")
+
+
+def _from_cursor(cursor: str) -> str:
+    """The id that the cursor stands for. Raises `Problem` (`bad_cursor`)."""
+    try:
+        return str(uuid.UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True)))
+    except (ValueError, binascii.Error):
+        raise Problem("bad_cursor", "Send `next_cursor` of the page before as it came, or none for the first page.") from None

@@ -71,6 +71,40 @@ class SupportResource(BaseModel, extra="allow"):
     decision: dict[str, Any] | None = Field(description="An officer's, beside the machine's verdict.")
 
 
+class StandingResource(BaseModel):
+    """A support in one line."""
+
+    id: str
+    status: State
+    round: int
+    process: str
+    applicant: str | None
+    received_at: str
+    updated_at: str
+    verdict: Literal["accepted", "retake", "review", "rejected"] | None
+    reasons: list[str] = Field(description='As "code:subject".')
+    url: str
+
+
+class SupportPage(BaseModel):
+    data: list[StandingResource]
+    next_cursor: str | None
+
+
+class CountResource(BaseModel):
+    """`reasons`: how many current verdicts give each code."""
+
+    process: str
+    applicant: str | None
+    total: int
+    states: dict[State, int]
+    reasons: dict[str, int]
+
+
+class CountPage(BaseModel):
+    data: list[CountResource]
+
+
 class ProblemBody(BaseModel, extra="allow"):
     """RFC 9457."""
 
@@ -89,6 +123,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _JPEG = {"type": "string", "format": "binary", "description": "JPEG, whole, at most 10 MiB and 64 megapixels."}
+STREAM: dict[int | str, dict[str, Any]] = {200: {
+    "description": "Events named `state`, whose data is a support in one line and whose id is its version.",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 _KEY: dict[str, Any] = {
     "name": "Idempotency-Key", "in": "header", "required": True,
     "description": "1 to 200 visible ASCII characters: the same key with the same request gives the same answer.",

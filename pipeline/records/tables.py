@@ -83,7 +83,8 @@ supports = Table(
     Column("received_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("applicant", _ID),
-    Index("ix_supports_client_id_received_at", "client_id", "received_at"),
+    Index("ix_supports_client_id_id", "client_id", "id"),
+    Index("ix_supports_state_id", "state", "id"),
 )
 
 """`policy_version`: in force when it came in; each verdict has its own. `applicant`: the operator's id, where the process lists

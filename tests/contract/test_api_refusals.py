@@ -138,7 +138,7 @@ def test_paths_and_methods_that_are_not_there(tmp_path: Path) -> None:
             for method, path, status, code in (
                 ("GET", "/", 404, "not_found"), ("GET", f"/{CANARY}", 404, "not_found"), ("POST", URL + "/", 404, "not_found"),
                 ("GET", "/docs", 404, "not_found"), ("DELETE", URL, 405, "method_not_allowed"),
-                ("GET", URL, 405, "method_not_allowed"), ("POST", "/livez", 405, "method_not_allowed"),
+                ("PATCH", URL, 405, "method_not_allowed"), ("POST", "/livez", 405, "method_not_allowed"),
             ):
                 answer = await under_test.client.request(method, path)
                 check_problem(answer, status, code)

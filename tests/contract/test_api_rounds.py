@@ -18,7 +18,9 @@ from pipeline.records.leases import JobKind, claim
 from pipeline.records.storage import Storage, load_parts, open_key
 from pipeline.records.supports import Finished, finish, get_support
 from pipeline.records.tables import outbox
+from pipeline.result import pending_resource, reason_json
 from pipeline.settings import StorageSettings
+from pipeline.worker import heading_of
 from tests.contract.intake_makers import GOOD, OFFICER, OTHER_SECRET, URL, Service, picture, service
 from tests.contract.test_api_refusals import check_problem
 
@@ -33,8 +35,10 @@ def judge_round(storage: Storage, outcome: Outcome, *asked: str) -> None:
     """As a worker would: the oldest job gets this outcome, with one reason about each part of `asked`."""
     (lease,) = claim(storage.engine, JobKind.SUPPORT, "test", 30)
     reasons = tuple(Reason(f"{part}.unreadable_file", Subject(part), "test") for part in asked)
-    key = open_key(storage, get_support(storage.engine, lease.subject_id))
-    resource = {"id": lease.subject_id, "verdict": outcome.value, "round": lease.round, "card": {"model": "H"}}
+    record = get_support(storage.engine, lease.subject_id)
+    key = open_key(storage, record)
+    pending = pending_resource(heading_of(record), record.state, record.process, record.as_of, record.policy_version)
+    resource = {**pending, "verdict": outcome.value, "card": {"model": "H"}, "reasons": [reason_json(one) for one in reasons]}
     finish(storage.engine, lease, Finished(
         outcome, reasons, "demo-1", key.seal("verdict", lease.round, json.dumps(resource).encode()), None))
 

@@ -25,12 +25,12 @@ START_SECONDS = 60
 
 
 @contextmanager
-def server(root: Path) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+def server(root: Path, **limits: int) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
     """`python -m api` over `root`, ready, and a client that holds its secret."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = Settings(storage=StorageSettings.model_validate({"data_dir": root}), api=ApiSettings(port=port))
+    settings = Settings(storage=StorageSettings.model_validate({"data_dir": root}), api=ApiSettings.model_validate({"port": port, **limits}))
     with (root / "log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-m", "api"], cwd=ROOT, env=child_environment(settings), stderr=log)
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
