@@ -14,12 +14,13 @@ import pytest
 from api.supports import events as events_module
 from api.supports.events import changes
 from pipeline.domain.verdict import Outcome
-from pipeline.settings import WorkerSettings
+from pipeline.settings import StorageSettings, WorkerSettings
 from pipeline.worker import Worker
 from tests.contract.intake_makers import OFFICER, OTHER_SECRET, URL, Service, files, service
 from tests.contract.judges import judge
 from tests.contract.test_api_refusals import check_problem
 from tests.contract.test_api_rounds import CONFIRMED, NEW, decide, judge_round, retake, support_in
+from tests.contract.test_processes import apply
 
 OTHER = {"Authorization": f"Bearer {OTHER_SECRET}"}
 CITIZEN = {"id", "status", "round", "process", "received_at", "verdict", "wanted", "reasons", "decision"}
@@ -68,9 +69,9 @@ def test_a_citizen_s_reasons_are_code_subject_and_sentence(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("header", "status"), [
     ("{}", 304), ("W/{}", 304), ('"x", {}', 304), ("*", 304), ('"x"', 200), ("", 200), ("nonsense", 200)])
-def test_what_is_known_is_not_sent_again(header: str, status: int, tmp_path: Path) -> None:
+def test_what_is_known_is_not_sent_again(header: str, status: int, pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             place = await support_in(under_test, "retake_wanted", "back")
             tag = (await under_test.client.get(place)).headers["etag"]
             answer = await under_test.client.get(place, headers={"If-None-Match": header.format(tag)})
@@ -95,9 +96,9 @@ async def pages(under_test: Service, headers: dict[str, str] | None = None, **pa
             return found
 
 
-def test_pages_hold_every_support_once_newest_first(tmp_path: Path) -> None:
+def test_pages_hold_every_support_once_newest_first(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             assert await pages(under_test) == [[]]
             mine = [(await under_test.send(f"key-{number}")).json()["id"] for number in range(5)]
             theirs = (await under_test.send(headers=OTHER)).json()["id"]
@@ -113,9 +114,9 @@ def test_pages_hold_every_support_once_newest_first(tmp_path: Path) -> None:
     anyio.run(run)
 
 
-def test_pages_are_narrowed(tmp_path: Path) -> None:
+def test_pages_are_narrowed(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             in_state = {state: (await support_in(under_test, state)).rpartition("/")[2]
                         for state in ("accepted", "retake_wanted", "in_review", "final", "received")}
             for state, support_id in in_state.items():
@@ -141,9 +142,9 @@ def test_a_page_that_is_none_is_refused(params: dict[str, str], code: str, tmp_p
     anyio.run(run)
 
 
-def test_counts_tell_where_supports_stand_and_why(tmp_path: Path) -> None:
+def test_counts_tell_where_supports_stand_and_why(pair: StorageSettings) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             assert (await under_test.client.get("/v1/counts")).json() == {"data": []}
             for number, (outcome, asked) in enumerate([
                     (Outcome.RETAKE, ("front", "back")), (Outcome.RETAKE, ("back",)), (Outcome.ACCEPTED, ())]):
@@ -161,11 +162,9 @@ def test_counts_tell_where_supports_stand_and_why(tmp_path: Path) -> None:
     anyio.run(run)
 
 
-def test_counts_are_kept_apart_by_applicant(tmp_path: Path) -> None:
-    from tests.contract.test_processes import apply
-
+def test_counts_are_kept_apart_by_applicant(pair: StorageSettings, tmp_path: Path) -> None:
     async def run() -> None:
-        with service(tmp_path) as under_test:
+        with service(pair) as under_test:
             apply(under_test.storage, tmp_path, 'id = "x"\napplicants = ["A", "B"]')
             for number, applicant in enumerate(("B", "A", "B")):
                 words = json.dumps({"process": "x", "applicant": applicant}).encode()
