@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos.servers import PostgreSQL, S3Server
+from tests.pairs import make_template
 from tests.specimens import draw_cases
 
 
@@ -20,6 +21,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     with PostgreSQL() as server:
+        make_template(server)
         yield server
 
 

@@ -9,14 +9,24 @@ import pytest
 
 from benchmarks.chaos.servers import PostgreSQL, S3Server
 from pipeline.settings import StorageSettings
-from tests.pairs import PAIRS, settings_of
+from tests.pairs import EMPTY, PAIRS, settings_of
 
 
 @pytest.fixture(params=PAIRS)
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageSettings]:
     """Where an empty storage of the pair is to be opened."""
-    servers: tuple[PostgreSQL, S3Server] | None = None
-    if request.param != "sqlite+folder":
-        servers = request.getfixturevalue("postgresql"), request.getfixturevalue("s3")
-    with settings_of(tmp_path, servers) as settings:
+    with settings_of(tmp_path, _servers(request)) as settings:
         yield settings
+
+
+@pytest.fixture(params=PAIRS)
+def bare_pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageSettings]:
+    """The same, without any table."""
+    with settings_of(tmp_path, _servers(request), template=EMPTY) as settings:
+        yield settings
+
+
+def _servers(request: pytest.FixtureRequest) -> tuple[PostgreSQL, S3Server] | None:
+    if request.param == "sqlite+folder":
+        return None
+    return request.getfixturevalue("postgresql"), request.getfixturevalue("s3")

@@ -22,10 +22,10 @@ from tests.contract.record_makers import client_in, insert_one
 
 
 @pytest.fixture
-def engine(pair: StorageSettings) -> Iterator[Engine]:
+def engine(bare_pair: StorageSettings) -> Iterator[Engine]:
     """Of an empty database: no table is made yet."""
-    password = pair.database_password_file
-    opened = open_engine(pair.database_url, password.read_text() if password else None)
+    password = bare_pair.database_password_file
+    opened = open_engine(bare_pair.database_url, password.read_text() if password else None)
     yield opened
     opened.dispose()
 
@@ -106,7 +106,7 @@ def test_a_read_is_of_one_moment(pair: StorageSettings) -> None:
     storage.engine.dispose()
 
 
-def test_rows_of_the_first_release_come_up_to_date_revision_by_revision(engine: Engine, pair: StorageSettings) -> None:
+def test_rows_of_the_first_release_come_up_to_date_revision_by_revision(engine: Engine, bare_pair: StorageSettings) -> None:
     with writing(engine) as connection:
         config = _configuration(connection)
         revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
@@ -117,7 +117,7 @@ def test_rows_of_the_first_release_come_up_to_date_revision_by_revision(engine: 
             alembic.command.upgrade(_configuration(connection), revision)
     pending_changes(engine)
     upgrade(engine)
-    storage = open_storage(pair)
+    storage = open_storage(bare_pair)
     record = get_support(storage.engine, SUPPORT)
     assert (record.process, record.round, [part.part for part in record.parts]) == ("demo", 1, ["front"])
     (lease,) = claim(storage.engine, JobKind.SUPPORT, "w", 10)
