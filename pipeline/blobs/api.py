@@ -39,7 +39,7 @@ class BlobStore(Protocol):
     def exists(self, key: str) -> bool: ...
 
     def list(self) -> Iterator[StoredBlob]:
-        """Everything that is there, one by one, in no order; what is put meanwhile may or may not be among it."""
+        """Everything that is there, one by one, in the order of the keys' bytes; what is put meanwhile may be among it."""
         ...
 
     def sweep(self, before: datetime) -> int:

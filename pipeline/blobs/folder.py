@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import stat
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,21 +51,33 @@ class FolderStore:
 
     def list(self) -> Iterator[StoredBlob]:
         with _translated():
-            for path in self._root.rglob("[!.]*"):
-                try:
-                    found = path.lstat()
-                except FileNotFoundError:
-                    continue  # deleted meanwhile
-                if stat.S_ISREG(found.st_mode):
-                    yield StoredBlob(path.relative_to(self._root).as_posix(), found.st_size,
-                                     datetime.fromtimestamp(found.st_mtime, UTC))
+            yield from self._list(self._root)
+
+    def _list(self, folder: Path) -> Iterator[StoredBlob]:
+        """A folder sorts as its name with the slash that follows in the key."""
+        with os.scandir(folder) as entries:
+            found = sorted((f"{entry.name}/" if entry.is_dir() else entry.name, entry) for entry in entries
+                           if not entry.name.startswith("."))
+        for name, entry in found:
+            if name.endswith("/"):
+                yield from self._list(Path(entry.path))
+                continue
+            try:
+                seen = entry.stat()
+            except FileNotFoundError:
+                continue  # deleted meanwhile
+            yield StoredBlob(Path(entry.path).relative_to(self._root).as_posix(), seen.st_size,
+                             datetime.fromtimestamp(seen.st_mtime, UTC))
 
     def sweep(self, before: datetime) -> int:
+        count = 0
         with _translated():
-            left = [path for path in temporaries(self._root) if path.lstat().st_mtime < before.timestamp()]
-            for path in left:
-                path.unlink(missing_ok=True)
-            return len(left)
+            for path in temporaries(self._root):
+                with suppress(FileNotFoundError):  # its write ended meanwhile
+                    if path.lstat().st_mtime < before.timestamp():
+                        path.unlink()
+                        count += 1
+        return count
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)

@@ -40,7 +40,7 @@ class MemoryStore:
 
     def list(self) -> Iterator[StoredBlob]:
         with self._lock:
-            found = [StoredBlob(key, len(data), self._times[key]) for key, data in self._blobs.items()]
+            found = [StoredBlob(key, len(data), self._times[key]) for key, data in sorted(self._blobs.items())]
         return iter(found)
 
     def sweep(self, before: datetime) -> int:

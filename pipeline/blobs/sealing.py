@@ -23,6 +23,8 @@ MAGIC = b"AP1"
 """Names the format, so that a later one can stand beside it."""
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 """AES-256; nonce and tag as NIST SP 800-38D recommends for GCM."""
+SEALED_BYTES = len(MAGIC) + NONCE_BYTES + TAG_BYTES
+"""By how much a sealed value is longer than what it seals."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pipeline.cli.read_codes import read_codes_command
 from pipeline.cli.read_mrz import read_mrz_command
 from pipeline.cli.serve import serve
 from pipeline.cli.specimens import specimens
+from pipeline.cli.upkeep import backup, collect, reconcile, restore
 from pipeline.cli.verify import verify
 from pipeline.cli.work import work
 from pipeline.errors import ApoyoError
@@ -33,6 +34,10 @@ app.command()(verify)
 app.command()(demo)
 app.command()(serve)
 app.command()(work)
+app.command()(reconcile)
+app.command()(collect)
+app.command()(backup)
+app.command()(restore)
 app.command()(specimens)
 app.command("check-upload")(check_upload_command)
 app.command("locate")(locate_command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -18,11 +18,21 @@ from pipeline.domain.capture import Part
 from pipeline.domain.decision import Decision, Ground, Ruling
 from pipeline.domain.support import State
 from pipeline.domain.verdict import Outcome, Reason
-from pipeline.errors import Conflict, LeaseLost, NotFound
+from pipeline.errors import Conflict, LeaseLost, NotFound, Unavailable
 from pipeline.records import audit, outbox
 from pipeline.records.engine import reading, writing
 from pipeline.records.leases import JobKind, Lease, complete, enqueue
-from pipeline.records.tables import decisions, fingerprints, idempotency, now_ms, parts, support_keys, supports, verdicts
+from pipeline.records.tables import (
+    collected_blobs,
+    decisions,
+    fingerprints,
+    idempotency,
+    now_ms,
+    parts,
+    support_keys,
+    supports,
+    verdicts,
+)
 from pipeline.result import STATE_OF
 
 FIRST_ROUND = 1
@@ -186,10 +196,15 @@ def _insert(connection: Connection, new: NewSupport) -> None:
                  detail={"round": FIRST_ROUND, "parts": len(new.parts)})
 
 
-def insert_parts(connection: Connection, support_id: str, stored: Iterable[StoredPart]) -> None:
+def insert_parts(connection: Connection, support_id: str, stored: Sequence[StoredPart]) -> None:
+    """Raises `Unavailable` where the collector was quicker: the request took so long that its blobs were given up."""
     connection.execute(insert(parts), [
         {"support_id": support_id, "part": part.part, "version": part.version, "sha256": part.sha256, "size": part.size,
          "blob_key": part.blob_key} for part in stored])
+    # Only now: the insert waits for a collector's lock (records.upkeep), and then what it gave up is to be seen.
+    given_up = select(collected_blobs.c.blob_key).where(collected_blobs.c.blob_key.in_([part.blob_key for part in stored]))
+    if connection.execute(given_up.limit(1)).first() is not None:
+        raise Unavailable("the request took longer than unnamed blobs are kept", code="blobs_collected")
 
 
 def find_repeated(engine: Engine, client_id: str, key: IdempotencyKey) -> Repeated | None:

@@ -102,6 +102,13 @@ parts = Table(
 """`version` is the round the part belongs to: a round's capture is the newest version of each part up to it. One more than the
 support's round: a retake that waits for the other parts that were asked for."""
 
+collected_blobs = Table(
+    "collected_blobs", METADATA,
+    Column("blob_key", String(200), primary_key=True),
+    Column("collected_at", BigInteger, nullable=False),
+)
+"""Blobs without a row that are being, or have been, deleted: whoever would commit a part that names one is refused."""
+
 support_keys = Table(
     "support_keys", METADATA,
     Column("support_id", _ID, ForeignKey(supports.c.id), primary_key=True),

@@ -1,0 +1,137 @@
+"""Copies of the embedded pair (SQLite and the folder), taken while it runs, and brought back into an empty place.
+
+The database is copied first, as of one moment, then the blobs that it names: all of them are there, since blobs are put before
+their rows. Keys are left out unless asked for: whoever holds them and a copy reads everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from pipeline.blobs.files import PRIVATE_FILE, make_folders, put_file_if_absent, sync_folder
+from pipeline.blobs.folder import FolderStore
+from pipeline.errors import Conflict, Corrupt, Misconfigured, NotFound
+from pipeline.settings import StorageSettings
+
+DATABASE, BLOBS, KEY, SUMS = "apoyo.sqlite3", "blobs", "kek", "SHA256SUMS"
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """missing: blobs that rows name and that were not there; `apoyo reconcile` names them."""
+
+    supports: int
+    blobs: int
+    missing: int
+
+
+def back_up(settings: StorageSettings, target: Path, *, with_key: bool = False) -> Copied:
+    """Copy all into `target`, a new folder. It is whole once `SHA256SUMS` is there, which comes last (`sha256sum -c` reads it).
+
+    Raises `Misconfigured` where storage is not the embedded pair, `Conflict` where `target` holds something.
+    """
+    source = _database_of(settings)
+    if target.exists() and any(target.iterdir()):
+        raise Conflict(f"{target} is not empty: name a new folder", code="target_not_empty")
+    make_folders(target)
+    _copy_database(source, target / DATABASE)
+    store, blobs, missing = FolderStore(settings.blob_dir), 0, 0
+    unfinished = target / f"{SUMS}.part"
+    with unfinished.open("w") as sums:
+        for key in _named(target / DATABASE):
+            try:
+                put_file_if_absent(target / BLOBS / key, store.get(key))
+            except NotFound:
+                missing += 1
+                continue
+            blobs += 1
+            sums.write(f"{_sum(target / BLOBS / key)}  {BLOBS}/{key}\n")
+        if with_key:
+            put_file_if_absent(target / KEY, settings.key_file.read_bytes())
+            sums.write(f"{_sum(target / KEY)}  {KEY}\n")
+        sums.write(f"{_sum(target / DATABASE)}  {DATABASE}\n")
+        sums.flush()
+        os.fsync(sums.fileno())
+    unfinished.rename(target / SUMS)
+    sync_folder(target)
+    return Copied(_count(target / DATABASE), blobs, missing)
+
+
+def restore(source: Path, settings: StorageSettings) -> Copied:
+    """Bring a copy back into the place that `settings` name, which must be empty. Every file is compared with its sum first.
+
+    Raises `Misconfigured` (also where `source` is no whole copy), `Conflict` (`target_not_empty`), `Corrupt` (`backup_damaged`).
+    """
+    target = _database_of(settings)
+    if target.exists() or (settings.blob_dir.exists() and any(settings.blob_dir.iterdir())):
+        raise Conflict(f"{settings.data_dir} holds supports already: name an empty APOYO_STORAGE__DATA_DIR",
+                       code="target_not_empty")
+    if not (source / SUMS).is_file():
+        raise Misconfigured(f"{source} has no {SUMS}: it is no whole backup", code="backup_incomplete")
+    for wanted, name in _sums(source):
+        if not (source / name).is_file() or _sum(source / name) != wanted:
+            raise Corrupt(f"{name} is not what was backed up", code="backup_damaged")
+    store, blobs = FolderStore(settings.blob_dir), 0
+    for _, name in _sums(source):
+        data = (source / name).read_bytes() if name != DATABASE else b""
+        if name == KEY:
+            put_file_if_absent(settings.key_file, data)
+        elif name != DATABASE:
+            store.put_if_absent(name.removeprefix(f"{BLOBS}/"), data)
+            blobs += 1
+    _copy_database(source / DATABASE, target)  # last: before it there is no service
+    return Copied(_count(target), blobs, sum(not store.exists(key) for key in _named(target)))
+
+
+def _sums(source: Path) -> Iterator[tuple[str, str]]:
+    with (source / SUMS).open() as lines:
+        for line in lines:
+            wanted, _, name = line.rstrip("\n").partition("  ")
+            yield wanted, name
+
+
+def _database_of(settings: StorageSettings) -> Path:
+    url = make_url(settings.database_url)
+    if url.get_backend_name() != "sqlite" or settings.s3_endpoint or not url.database:
+        raise Misconfigured("only SQLite with a folder is copied here: PostgreSQL and S3 stores have tools of their own, see "
+                            "docs/operations.md", code="not_embedded")
+    return Path(url.database)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """As of one moment, while others write. The copy needs no WAL beside it."""
+    if not source.is_file():
+        raise Misconfigured(f"there is no database at {source}", code="nothing_to_back_up")
+    make_folders(target.parent)
+    target.touch(mode=PRIVATE_FILE)
+    with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as live, \
+            closing(sqlite3.connect(target)) as copy:
+        live.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+        copy.execute("PRAGMA synchronous=FULL")
+        if copy.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+            raise Corrupt("the copied database fails SQLite's integrity check", code="backup_damaged")
+
+
+def _named(database: Path) -> Iterator[str]:
+    with closing(sqlite3.connect(database)) as connection:
+        for (key,) in connection.execute("SELECT blob_key FROM parts ORDER BY blob_key"):
+            yield str(key)
+
+
+def _count(database: Path) -> int:
+    with closing(sqlite3.connect(database)) as connection:
+        return int(connection.execute("SELECT count(*) FROM supports").fetchone()[0])
+
+
+def _sum(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
