@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check bench specimens lock clean train-locator train-card-model train-readers evaluate-cards
+.PHONY: help install weights demo up test check bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-readers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -31,6 +31,10 @@ bench: weights ## first figures: stages and accuracy, raw JSON under benchmarks/
 
 evaluate-cards: weights ## is the card seen: corners, side, model, retake reasons; docs/cards.md with drawings
 	@$(BIN)/apoyo bench cards
+	@$(BIN)/python -m benchmarks.page
+
+evaluate-readers: weights ## is the card read: codes, MRZ, fields, forged characters found; docs/reading.md with drawings
+	@$(BIN)/apoyo bench reading
 	@$(BIN)/python -m benchmarks.page
 
 weights: $(STAMP) ## the networks' weights, from packages by SHA-256

@@ -13,17 +13,18 @@ GOOD_IOU = 0.9
 """The issue's own mark for a located card."""
 FIELDS = ("curp", "elector_key", "section", "expiry_year", "birth_date", "paternal_surname", "maternal_surname", "given_names")
 GH = {"G", "H"}
-Tally = dict[str, list[int]]
+Judge = Callable[[Path], tuple[dict[str, Any], dict[str, Any]]]
 
 
-def judge_all(folders: list[Path], jobs: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """(truth, resource) of each folder, judged in `jobs` processes."""
+def judge_all(folders: list[Path], jobs: int, judge: Judge | None = None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """(truth, resource) of each folder, judged in `jobs` processes; by `judge` where another than `judge_one` is given."""
+    judge = judge or judge_one
     if jobs <= 1:
         start()
-        yield from map(judge_one, folders)
+        yield from map(judge, folders)
         return
     with multiprocessing.get_context("spawn").Pool(jobs, initializer=start) as pool:
-        yield from pool.imap(judge_one, folders)
+        yield from pool.imap(judge, folders)
 
 
 _state: dict[str, Any] = {}

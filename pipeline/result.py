@@ -147,7 +147,7 @@ def _alignment(alignment: Alignment | None) -> Json | None:
 
 
 def _code(code: CodeEvidence) -> Json:
-    return {"symbology": code.symbology.value, "role": code.role.value, "status": code.status.value, "decrypted": False,
+    return {"symbology": code.symbology.value, "role": code.role.value, "status": code.status.value, "decrypted": code.opened,
             "text": code.text, "sha256": code.sha256, "corners": _points(code.corners), "length": code.length,
             "px_per_module": _round(code.px_per_module), "tries": code.tries}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture
 from pipeline.domain.evidence import CardEvidence, Evidence
+from pipeline.domain.large_qr import Closed, LargeQrDecoder
 from pipeline.domain.readings import all_readings
 from pipeline.domain.template import Templates
 from pipeline.networks.api import Networks
@@ -16,7 +17,7 @@ from pipeline.stages.decode import open_picture
 from pipeline.stages.fingerprint import fingerprints
 from pipeline.stages.identify_model import identify_model
 from pipeline.stages.match_face import match_faces
-from pipeline.stages.places import codes_evidence
+from pipeline.stages.places import codes_evidence, opened_by
 from pipeline.stages.read_front import read_front
 from pipeline.stages.read_mrz import read_mrz
 from pipeline.stages.signature import examine_signature
@@ -26,11 +27,15 @@ SELFIE_SIDE = 1000
 """Long side of a decoded selfie, at least: a face that fills it has over 100 pixels between the eyes, and the recogniser looks
 at 40 of them."""
 
+CLOSED = Closed()
 
-def examine(capture: Capture, networks: Networks, calibration: Calibration, templates: Templates = ()) -> Evidence:
+
+def examine(capture: Capture, networks: Networks, calibration: Calibration, templates: Templates = (),
+            decoder: LargeQrDecoder = CLOSED) -> Evidence:
     """All that can be seen in one support. A picture that cannot be used is evidence too: nothing here raises for it.
 
     templates: what the sides are registered to (`models.registry.load_templates`); without any, nothing is.
+    decoder: the authority's, where there is one, that opens the large QRs.
     """
     watch = Stopwatch()
     photos, front, back = find_sides(capture, networks, calibration, watch)
@@ -49,8 +54,9 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
     with watch.stage("align"):
         aligned = align_sides(photos, text, faces.evidence, back.codes if back else None, mrz, templates)
     with watch.stage("model"):
-        codes = codes_evidence(back.codes, back.quad, back.photo.scale) if back else ()
-        readings = all_readings(text.readings if text else {}, mrz, codes)
+        opened = opened_by(decoder, back.codes) if back else None
+        codes = codes_evidence(back.codes, back.quad, back.photo.scale, opened=opened is not None) if back else ()
+        readings = all_readings(text.readings if text else {}, mrz, codes, opened)
         looks = {side.evidence.side: side.look for side in (front, back) if side}
         model = identify_model(text, mrz, codes, calibration, has_back=back is not None, looks=looks,
                                layouts=aligned.layouts)

@@ -8,7 +8,7 @@ from pipeline.domain.context import Context
 from pipeline.domain.curp import Curp
 from pipeline.domain.elector_key import ElectorKey
 from pipeline.domain.evidence import CodeRole, CodeStatus, Evidence, FieldReading
-from pipeline.domain.identifiers import Malformed
+from pipeline.domain.identifiers import Malformed, plain
 from pipeline.domain.mrz import mrz_name
 from pipeline.domain.verdict import Check, CheckName, Subject
 
@@ -30,15 +30,30 @@ def small_qr(evidence: Evidence, _: Context) -> Check:
     return uncertain(name, "qr.unreadable", Subject.BACK, "no small QR decoded")
 
 
-def large_qrs(evidence: Evidence, _: Context) -> Check:
-    """G and later: both decode with INE's length and header. Their content stays closed: consistent, never authentic."""
+def large_qrs(evidence: Evidence, context: Context) -> Check:
+    """G and later: both decode with INE's length and header. Where an authority's decoder opened them, what they hold agrees with
+    the print; else they stay closed: consistent, never authentic."""
     name = CheckName.LARGE_QRS
     if evidence.card.back is None or not evidence.card.candidates or evidence.card.candidates[0].large_qrs == 0:
         return not_executed(name)
     roles = {code.role for code in evidence.codes if code.status is CodeStatus.CONSISTENT}
     if {CodeRole.LARGE_LEFT, CodeRole.LARGE_RIGHT} <= roles:
-        return passed(name)
+        return _as_opened(evidence, context) or passed(name)
     return uncertain(name, "qr.unreadable", Subject.BACK, f"decoded: {', '.join(sorted(roles))}")
+
+
+def _as_opened(evidence: Evidence, context: Context) -> Check | None:
+    """What the large QRs hold against the front and the MRZ; None where they stayed closed or nothing speaks against them."""
+    pairs = [(field, "front") for field in evidence.readings if field != "address"]  # the front breaks it into lines
+    pairs += [(field, "mrz") for field in evidence.readings if field not in NAMES]  # the third line cuts names off
+    found = [compare(reading(evidence, field, "large_qr"), reading(evidence, field, source), context.calibration,
+                     lambda a, b: plain(a) == plain(b)) for field, source in pairs]
+    if Agreement.DIFFER in found:
+        return failed(CheckName.LARGE_QRS, "qr.large_differs", Subject.SUPPORT,
+                      f"{found.count(Agreement.DIFFER)} printed values differ from what the large QRs hold")
+    if Agreement.DOUBTFUL in found:
+        return uncertain(CheckName.LARGE_QRS, "qr.large_differs", Subject.SUPPORT, "values differ, a reading is doubtful")
+    return None
 
 
 def pdf417(evidence: Evidence, _: Context) -> Check:

@@ -14,7 +14,7 @@ CACHE = Path(".cache/bench")
 PHOTO_12_MP = 4000
 """Long side of a 12-megapixel photograph (4000 x 3000)."""
 COUNT_STAGES = 30
-SEED_STAGES, SEED_ACCURACY, SEED_CARDS = 20_261, 77_001, 88_002
+SEED_STAGES, SEED_ACCURACY, SEED_CARDS, SEED_READING = 20_261, 77_001, 88_002, 99_003
 """Apart from every seed that training and calibration draw from."""
 
 
@@ -115,6 +115,34 @@ def cards(
     typer.echo(f"raw: {write('cards', {'seed': seed, 'severities': result}, out)}")
 
 
+@bench.command()
+def reading(
+    count: Annotated[int, typer.Option(help="Supports a severity; a third of them are forged in one character.")] = 270,
+    severity: Annotated[SeverityChoice, typer.Option(help="One severity, or all three.")] = SeverityChoice.ALL,
+    seed: Annotated[int, typer.Option(help="Another seed draws other people, cards and captures.")] = SEED_READING,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 2,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """Is the card read: codes, MRZ, fields, forged characters found; a sheet of the worst lines."""
+    from rich.progress import Progress
+
+    from benchmarks.reading import MIXTURE, draw_lines, run_reading
+    from benchmarks.report import write
+    from models.specimens.make import make_specimens
+
+    result: dict[str, Any] = {}
+    for one in chosen(severity):
+        folders = make_specimens(CACHE / f"reading-{one}-{seed}", count, seed, one.value, MIXTURE, jobs=jobs)
+        with Progress(transient=True) as progress:
+            task = progress.add_task(f"{one}: judging", total=len(folders))
+            result[one.value] = run_reading(folders, jobs, functools.partial(progress.advance, task))
+        print_rates(one.value, result[one.value])
+        sheet = CACHE / f"reading-{one}-worst.jpg"
+        draw_lines(result[one.value]["worst"], folders, sheet)
+        typer.echo(f"worst lines: {sheet}")
+    typer.echo(f"raw: {write('reading', {'seed': seed, 'severities': result}, out)}")
+
+
 def chosen(severity: SeverityChoice) -> list[SeverityChoice]:
     return [one for one in SeverityChoice if one is not SeverityChoice.ALL and severity in (one, SeverityChoice.ALL)]
 
@@ -140,7 +168,8 @@ def print_rates(severity: str, result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{severity}: {result['supports']} supports, mean IoU {result['iou_mean']}")
+    iou = result.get("iou_mean")
+    table = Table(title=f"{severity}: {result['supports']} supports" + (f", mean IoU {iou}" if iou is not None else ""))
     for column in ("question", "right", "of", "%", "95 %"):
         table.add_column(column)
     for name, row in result["rates"].items():

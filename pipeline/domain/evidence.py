@@ -67,6 +67,8 @@ class CodeEvidence:
     px_per_module: float | None
     tries: int
     """How many steps of the ladder it took; 1 is the fast path."""
+    opened: bool = False
+    """Whether an authority's decoder opened it (`domain.large_qr`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class MrzEvidence:
 
 @dataclass(frozen=True, slots=True)
 class FieldReading:
-    """A value read from one place. `source`: `front`, `mrz`, `small_qr`; confidence 0..1."""
+    """A value read from one place. `source`: `front`, `mrz`, `small_qr`, `large_qr`; confidence 0..1."""
 
     value: str
     confidence: float

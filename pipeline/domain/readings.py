@@ -1,4 +1,4 @@
-"""Readings of all sources under the names of the fields: what the front prints, what the MRZ and the small QR say."""
+"""Readings of all sources under the names of the fields: what the front prints, what the MRZ and the QRs say."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ _CHECKED_BY = {"cic": 0, "birth_date": 1, "expiry_year": 2, "citizen_id": 3, "se
 """Which of the MRZ's four check digits protects a field (document, birth, expiry, composite)."""
 
 
-def all_readings(front: Readings, mrz: MrzEvidence | None, codes: tuple[CodeEvidence, ...]) -> Readings:
-    """Merges the three sources; for each field the front's readings come first."""
+def all_readings(front: Readings, mrz: MrzEvidence | None, codes: tuple[CodeEvidence, ...],
+                 opened: Mapping[str, str] | None = None) -> Readings:
+    """Merges the sources; for each field the front's readings come first. `opened`: what the large QRs hold."""
     merged: dict[str, tuple[FieldReading, ...]] = {name: tuple(found) for name, found in front.items()}
-    for source in (mrz_readings(mrz), qr_readings(codes)):
+    inside = {name: FieldReading(value, CERTAIN, "large_qr") for name, value in (opened or {}).items()}
+    for source in (mrz_readings(mrz), qr_readings(codes), inside):
         for name, found in source.items():
             merged[name] = (*merged.get(name, ()), found)
     return merged

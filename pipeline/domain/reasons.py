@@ -88,6 +88,7 @@ CATALOGUE: dict[str, ReasonKind] = {
     "card.sides_unconfirmed": _review("No pudimos confirmar que las dos fotos son de la misma credencial.", Ine.OTHER),
     "qr.unreadable": _review("No pudimos leer el código QR de tu credencial.", Ine.OTHER),
     "qr.foreign": _review("El código QR de la credencial no tiene el formato esperado.", Ine.CARD),
+    "qr.large_differs": _review("Lo que contienen los códigos QR grandes no coincide con lo impreso.", Ine.CARD),
     "qr.mrz_differs": _review("El código QR y los renglones del reverso no coinciden.", Ine.CARD),
     "mrz.unreadable": _review("No pudimos leer los renglones del reverso.", Ine.OTHER),
     "mrz.invalid": _review("Los renglones del reverso no cuadran entre sí.", Ine.CARD),

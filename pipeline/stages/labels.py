@@ -73,12 +73,14 @@ def plain(text: str) -> str:
 
 
 def find_labels(text: str) -> tuple[Found, ...]:
-    """Labels in a line, left to right, the longest where two fit. Words are those of `text.split()`."""
+    """Labels in a line, left to right, the longest where two fit. Words are those of `text.split()`; no label has numbers."""
     words = [plain(word).replace(" ", "") for word in text.split()]
+    numbers = [place for place, word in enumerate(words) if 2 * sum(letter.isdigit() for letter in word) > len(word)]
     found: list[Found] = []
     at = 0
     while at < len(words):
-        best = next((Found(label, at, at + count) for count in range(min(MOST_WORDS, len(words) - at), 0, -1)
+        most = min(MOST_WORDS, next((place for place in numbers if place >= at), len(words)) - at)
+        best = next((Found(label, at, at + count) for count in range(most, 0, -1)
                      if (label := match("".join(words[at:at + count]))) is not None), None)
         if best is not None:
             found.append(best)

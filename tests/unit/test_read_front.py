@@ -108,6 +108,13 @@ def test_labels_are_found_in_slips(text: str, labels: list[str]) -> None:
     assert [one.label.text for one in find_labels(text)] == labels
 
 
+@pytest.mark.parametrize("text", ["AÑO DE REGISTRO/REGISTRATIONYEAR 2012 02", "AÑO DE REGISTRO/REGISTRATION YEAR 2012 02",
+                                  "ANO DE REGISTRO/REGISTRATI0NYEAR 2012 02"])
+def test_a_long_label_does_not_swallow_the_numbers_behind_it(text: str) -> None:
+    pieces = pieces_of(ReadLine(text, 0.9, (4.0, 48.0, 42.0, 50.0)))
+    assert [(piece.text, piece.label is None) for piece in pieces][-1] == ("2012 02", True) and len(pieces) == 2
+
+
 def test_pieces_of_a_line_keep_their_order_and_places() -> None:
     pieces = pieces_of(ReadLine("ESTADO 19 SECCIÓN 1234", 0.9, (10.0, 5.0, 54.0, 7.0)))
     assert [(piece.text, piece.label is not None) for piece in pieces] == [("ESTADO", True), ("19", False), ("SECCIÓN", True), ("1234", False)]
