@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -28,7 +29,8 @@ BAR, LEFT, WIDTH = 22, 190, 760
 
 
 def main() -> None:
-    for name, write in (("stages", write_performance), ("accuracy", write_accuracy), ("cards", write_cards), ("reading", write_reading)):
+    for name, write in (("stages", write_performance), ("accuracy", write_accuracy), ("cards", write_cards),
+                        ("reading", write_reading)):
         path = RESULTS / f"{name}.json"
         if path.exists():
             write(json.loads(path.read_text(encoding="utf-8")))
@@ -110,10 +112,7 @@ def write_cards(result: dict[str, Any]) -> None:
              f"`make evaluate-cards`, seed {result['seed']}, {_made_on(result)}. In brackets: Wilson's 95 % interval.", "",
              "| question | target: normal · hard | " + " | ".join(f"{n}, {severities[n]['captures']} good" for n in names) + " |",
              "|---|---|" + "---|" * len(names)]
-    for question, (title, normal, hard) in CARD_TITLES.items():
-        rates = [severities[name]["rates"].get(question) for name in names]
-        if any(rates):
-            lines.append(f"| {title} | {normal} · {hard} | " + " | ".join(map(cell, rates)) + " |")
+    lines += answered(CARD_TITLES, severities)
     lines.append("| mean IoU | ≥ 0.990 · ≥ 0.975 | " + " | ".join(f"{severities[name]['iou_mean']:.4f}" for name in names) + " |")
     lines.append("| ms a side: locate, rectify, side and codes | 10 without codes | " + " | ".join(
         " · ".join(f"{ms:.1f}" for ms in severities[name]["ms_a_side"].values()) for name in names) + " |")
@@ -127,7 +126,8 @@ def write_cards(result: dict[str, Any]) -> None:
 
 
 READING_TITLES = {
-    "code_small": ("small QR decoded", "≥ 99.5 %", "≥ 96 %"), "code_small_naive": ("the same by defaults on the whole photo", "", ""),
+    "code_small": ("small QR decoded", "≥ 99.5 %", "≥ 96 %"),
+    "code_small_naive": ("the same by defaults on the whole photo", "", ""),
     "code_large_qr": ("large QRs decoded, each", "≥ 98 %", "≥ 92 %"), "code_pdf417": ("PDF417 decoded", "≥ 98 %", "≥ 90 %"),
     "code_linear": ("Code 128 decoded", "", ""), "mrz_exact": ("MRZ, three lines exact", "≥ 99.5 %", "≥ 96 %"),
     "mrz_not_wrongly_valid": ("no wrong MRZ called valid", "all", "≤ 1 in 2,000 wrong"),
@@ -136,8 +136,8 @@ READING_TITLES = {
     "names_exact": ("names exact, all three", "≥ 98 %", "≥ 93 %"),
     **{f"field_{name}": (f"{title} exact", "", "") for name, title in (
         ("birth_date", "fecha de nacimiento"), ("sex", "sexo"), ("registration_year", "año de registro"),
-        ("issue_number", "número de emisión"), ("issue_year", "año de emisión"), ("state", "estado"), ("municipality", "municipio"),
-        ("locality", "localidad"), ("address", "domicilio (not judged)"))},
+        ("issue_number", "número de emisión"), ("issue_year", "año de emisión"), ("state", "estado"),
+        ("municipality", "municipio"), ("locality", "localidad"), ("address", "domicilio (not judged)"))},
     "forged_found": ("one forged character found (`failed` or `uncertain`)", "≥ 99 %", "≥ 97 %"),
     "forged_contradicted": ("the same, `failed`", "", ""), "forged_not_accepted": ("a forged card not accepted", "", ""),
     "no_false_contradiction": ("good support without a false contradiction", "≥ 99.7 %", "≥ 98.5 %"),
@@ -152,19 +152,28 @@ def write_reading(result: dict[str, Any]) -> None:
     names = list(severities)
     lines = ["# Reading the card", "", CAVEAT, "",
              f"`make evaluate-readers`, seed {result['seed']}, {_made_on(result)}. In brackets: Wilson's 95 % interval.",
-             "Two thirds of the supports are good; in the others one character was changed in one place (`models/specimens/edits.py`).",
-             "", "| question | target: normal · hard | " + " | ".join(f"{n}, {severities[n]['supports']} supports" for n in names) + " |",
+             "Two thirds of the supports are good; in the others one character was changed in one place",
+             "(`models/specimens/edits.py`).", "",
+             "| question | target: normal · hard | " + " | ".join(f"{n}, {severities[n]['supports']}" for n in names) + " |",
              "|---|---|" + "---|" * len(names)]
     edits = sorted({name for one in severities.values() for name in one["rates"] if name.startswith("forged_found_")})
     titles = READING_TITLES | {name: (f"– changed: {name.removeprefix('forged_found_')}", "", "") for name in edits}
-    for question, (title, normal, hard) in titles.items():
-        rates = [severities[name]["rates"].get(question) for name in names]
-        if any(rates):
-            lines.append(f"| {title} | {f'{normal} · {hard}' if normal else ''} | " + " | ".join(map(cell, rates)) + " |")
-    lines.append("| the general recogniser had to help | | " + " | ".join(cell(severities[name]["fallback"]) for name in names) + " |")
+    lines += answered(titles, severities)
+    helped = [cell(severities[name]["fallback"]) for name in names]
+    lines.append("| the general recogniser had to help | | " + " | ".join(helped) + " |")
     lines.append("| ms a support, median: side and codes · MRZ · fields | 4 · 3 · 8 | " + " | ".join(
         " · ".join(f"{ms:.1f}" for ms in severities[name]["ms_a_support"].values()) for name in names) + " |")
     (DOCS / "reading.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def answered(titles: Mapping[str, tuple[str, str, str]], severities: dict[str, Any]) -> list[str]:
+    """One row a question that was asked: title, targets, and the rate at each severity."""
+    rows = []
+    for question, (title, normal, hard) in titles.items():
+        rates = [one["rates"].get(question) for one in severities.values()]
+        if any(rates):
+            rows.append(f"| {title} | {f'{normal} · {hard}' if normal else ''} | " + " | ".join(map(cell, rates)) + " |")
+    return rows
 
 
 def confusion(counts: dict[str, int]) -> list[str]:
