@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 
 from api.app import create_app
+from pipeline import faults
 from pipeline.errors import ApoyoError
 from pipeline.records.clients import ensure_first_client
 from pipeline.records.storage import open_storage
@@ -31,6 +32,7 @@ def main() -> int:
         return 2
     logger("api").info("serving", host=settings.api.host, port=settings.api.port)
     app = create_app(storage, settings.api)
+    faults.arm(settings.faults.points)
     config = uvicorn.Config(app, host=settings.api.host, port=settings.api.port, access_log=False, server_header=False,
                             proxy_headers=False, log_config=None, timeout_graceful_shutdown=DRAIN_SECONDS)
     Server(config, app.state.services.closing).run()

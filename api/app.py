@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.health import endpoints as health
-from api.limits import REQUESTS, BodyGate, RateLimiter
+from api.limits import BodyGate, RateLimiter, StoreGate
 from api.manners import Manners
 from api.processes import endpoints as processes
 from api.reception import Pending
@@ -32,6 +32,7 @@ class Services:
     rounds: Rounds
     pending: Pending
     gate: BodyGate
+    storing: StoreGate
     limiter: RateLimiter
     shared_metrics: bool
     streams: Streams
@@ -44,15 +45,15 @@ def create_app(
     settings: ApiSettings,
     *,
     clock: Clock = utc_now,
-    requests_a_minute: int = REQUESTS,
 ) -> FastAPI:
     """The ASGI application. Opens and starts nothing."""
-    limiter = RateLimiter(requests_a_minute)
+    limiter = RateLimiter(settings.requests_a_minute)
     app = FastAPI(title="Apoyo", version="1", docs_url=None, redoc_url=None, redirect_slashes=False,
                   description="Verifies a citizen's support and answers with a verdict and its evidence.")
     app.state.services = Services(
         storage=storage, intake=Intake(storage, clock), rounds=Rounds(storage), pending=Pending(),
-        gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes), limiter=limiter,
+        gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes),
+        storing=StoreGate(settings.max_storing), limiter=limiter,
         shared_metrics=settings.shared_metrics, streams=Streams(settings.max_streams), closing=threading.Event())
     app.add_middleware(Manners, limiter=limiter)
     problems.install(app)

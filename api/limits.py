@@ -5,6 +5,7 @@ State is that of one process. Several API processes each have their share; the i
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,9 +19,9 @@ from pipeline.settings import MIB
 
 BODY_SECONDS = 60.0
 """A body of 25 MiB at 3.5 Mbit/s. The client is a backend, not a phone; slower is a fault or an attack."""
-REQUESTS, WINDOW_SECONDS = 6_000, 60
-"""100 requests a second from one client, on average over a minute: more than two cores verify, with room for polling."""
+WINDOW_SECONDS = 60
 MAX_KEYS = 10_000
+RETRIES = range(1, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Quota:
 class RateLimiter:
     """Counts requests by key in windows of `WINDOW_SECONDS`. Keys that were not seen for longest are forgotten first."""
 
-    def __init__(self, limit: int = REQUESTS, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limit: int, now: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
         self._now = now
         self._used: OrderedDict[str, tuple[int, int]] = OrderedDict()
@@ -100,6 +101,39 @@ class BodyGate:
         if self.in_flight + more > self._max_in_flight:
             raise Problem("busy", "Other requests are being received: send the same request again after Retry-After.")
         self.in_flight += more
+
+
+class StoreGate:
+    """How many requests may be hashed, sealed and stored at one time. Used from the event loop only.
+
+    Past it requests are refused at once, before their sender is looked up: what is refused costs little, so under any overload
+    those within go on at their pace. Whoever sends slowly takes no place here.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.inside = 0
+
+    def demand_room(self) -> None:
+        """Raises `Problem` (`busy`). Retry-After varies, so that those who were refused together do not come back together."""
+        if self.inside >= self._limit:
+            raise Problem("busy", "More is being stored than can be: send the same request again after Retry-After.",
+                          headers={"Retry-After": str(secrets.choice(RETRIES))})
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Raises `Problem` (`busy`)."""
+        self.demand_room()
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
+
+
+async def room_to_store(request: Request) -> None:
+    """As the first dependency of a route that stores. Raises `Problem` (`busy`)."""
+    request.app.state.services.storing.demand_room()
 
 
 class _Admitted:

@@ -85,6 +85,10 @@ class ApiSettings(_Section):
     max_body_bytes: int = Field(default=25 * MIB, gt=0)
     max_in_flight_bytes: int = Field(default=200 * MIB, gt=0)
     """Bodies being received at one time, together; past it the answer is 503 with Retry-After."""
+    requests_a_minute: int = Field(default=6_000, gt=0)
+    """From one client; past it 429. 100 a second: more than two cores verify, with room for polling."""
+    max_storing: int = Field(default=32, gt=0)
+    """Requests being stored at one time; past it too. Below the 40 threads of the process, so that reading goes on."""
     max_streams: int = Field(default=64, ge=0)
     """Streams of events that one process holds; past it the answer is 503. Each reads one row four times a second."""
     shared_metrics: bool = False
@@ -120,6 +124,12 @@ class RaySettings(_Section):
     """Ray's shared token (mode 0600); made at the first start."""
 
 
+class FaultSettings(_Section):
+    """For tests alone: where processes break on purpose (pipeline.faults)."""
+
+    points: str = ""
+
+
 class Settings(_Section):
     """All sections. `Settings.load()` reads the environment; tests build it from values."""
 
@@ -127,6 +137,7 @@ class Settings(_Section):
     api: ApiSettings = Field(default_factory=ApiSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     ray: RaySettings = Field(default_factory=RaySettings)
+    faults: FaultSettings = Field(default_factory=FaultSettings)
 
     @model_validator(mode="after")
     def _token_under_data_dir(self) -> Settings:
@@ -140,7 +151,7 @@ class Settings(_Section):
         """From the environment. Raises `Misconfigured` that names the variable, never its value."""
         try:
             read = _Environment()
-            return Settings(storage=read.storage, api=read.api, worker=read.worker, ray=read.ray)
+            return Settings(storage=read.storage, api=read.api, worker=read.worker, ray=read.ray, faults=read.faults)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = "APOYO_" + "__".join(str(place) for place in first["loc"]).upper()
@@ -162,6 +173,7 @@ class _Environment(BaseSettings):
     api: ApiSettings = Field(default_factory=ApiSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     ray: RaySettings = Field(default_factory=RaySettings)
+    faults: FaultSettings = Field(default_factory=FaultSettings)
 
 
 def child_environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from structlog.typing import FilteringBoundLogger
 
-from pipeline import telemetry
+from pipeline import faults, telemetry
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.context import Context
@@ -103,6 +103,7 @@ class Worker:
 
     def _bring_to_verdict(self, lease: Lease, log: FilteringBoundLogger) -> None:
         start = time.perf_counter()
+        faults.point("work.claimed")
         record = get_support(self._storage.engine, lease.subject_id)
         if lease.exhausted:
             finished = self._unexamined(record, "no attempt came to an end")
@@ -125,7 +126,9 @@ class Worker:
         policy = find_process(self._storage.engine, record.process).process
         capture = capture_of(load_parts(self._storage, record))
 
+        faults.point("work.fetched")
         evidence = judge.examine(capture, judge.networks, judge.calibration)
+        faults.point("work.examined")
         roll = judge.roll.ask(evidence)
         context = Context(capture.info, policy, judge.calibration, record.as_of, roll=roll, round=record.round)
         verdict = judge.decide(evidence, context)

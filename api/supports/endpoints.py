@@ -9,16 +9,18 @@ from functools import partial
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from api.auth import Authenticated, Backend, owner
+from api.limits import room_to_store
 from api.problems import RETRY_SECONDS, Problem
 from api.reception import idempotency_key, read_in_time
 from api.supports.events import EventStream, changes
 from api.supports.form import boundary_of, read_form
 from api.supports.schemas import BODY, STREAM, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
 from api.supports.views import View, citizen_json, count_json, etag_matches, standing_json
+from pipeline import faults
 from pipeline.domain.support import State
 from pipeline.records.listing import Wanted, count_supports, find_standing, list_supports
 
@@ -28,7 +30,7 @@ Name = Annotated[str | None, Query(max_length=200)]
 
 
 @router.post("/supports", status_code=202, response_model=ReceivedSupport, openapi_extra=BODY,
-             responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503))
+             dependencies=[Depends(room_to_store)], responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503))
 async def receive_support(request: Request, client: Backend) -> JSONResponse:
     """Take a support in. 202 means: durable; it will get its one verdict whatever happens to this process."""
     services = request.app.state.services
@@ -36,7 +38,9 @@ async def receive_support(request: Request, client: Backend) -> JSONResponse:
     boundary = boundary_of(request.headers.get("content-type"))
     with services.pending.claim(client.id, key), services.gate.admit(request) as chunks:
         form = await read_in_time(partial(read_form, boundary=boundary), chunks)
-        receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form)
+        with services.storing.enter():
+            receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form)
+    faults.point("reply.before")
     url = f"/v1/supports/{receipt.id}"
     return JSONResponse(ReceivedSupport(id=receipt.id, url=url).model_dump(), 202, headers={"Location": url})
 

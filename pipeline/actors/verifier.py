@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from pipeline import faults
 from pipeline.settings import Settings
 from pipeline.telemetry import configure_logging
 from pipeline.worker import Guard, Worker
@@ -33,6 +34,7 @@ class Verifier:
         configure_logging(file=settings.worker.log_file)
         self._stop = threading.Event()
         self._worker = make_worker(settings, f"{os.uname().nodename}:{os.getpid()}", process_deadline)
+        faults.arm(settings.faults.points)
 
     def pid(self) -> int:
         """Answers once the networks are warm."""

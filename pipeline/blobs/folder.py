@@ -88,6 +88,6 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise Unavailable(f"the blob folder failed: {errno.errorcode.get(error.errno or 0, 'unknown')}",
                           code="storage_full" if full else "storage_unavailable") from error

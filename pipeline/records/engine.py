@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from pipeline import faults
 from pipeline.blobs.files import PRIVATE_FILE, make_folders
 from pipeline.errors import Misconfigured, Unavailable
 from pipeline.records.tables import now_ms
@@ -110,8 +111,11 @@ def _begin_sqlite(connection: Connection) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that writes: committed at the end, rolled back by any exception. Raises `Unavailable`."""
-    with _translated(), engine.connect().execution_options(writes=True) as connection, connection.begin():
-        yield connection
+    with _translated(), engine.connect().execution_options(writes=True) as connection:
+        with connection.begin():
+            yield connection
+            faults.point("commit.before")
+        faults.point("commit.after")
 
 
 @contextmanager

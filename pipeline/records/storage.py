@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from pipeline import faults
 from pipeline.blobs.api import BlobStore
 from pipeline.blobs.files import make_folders, read_secret
 from pipeline.blobs.folder import FolderStore
@@ -59,8 +60,10 @@ def store_part(blobs: BlobStore, key: SupportKey, part: str, version: int, data:
     """Seal one part and make it durable. Raises `Unavailable`; `Conflict` where something lies at its place."""
     # The tail of a UUIDv7 is random: even folders. The last word keeps what a broken-off request left from being in the way.
     blob_key = f"{key.support_id[-2:]}/{key.support_id}/{part}.{version}.{secrets.token_hex(4)}"
+    faults.point("blob.before_put")
     if not blobs.put_if_absent(blob_key, key.seal(part, version, data)):
         raise Conflict(f"{part} v{version} is stored already", code="part_exists")
+    faults.point("blob.after_put")
     return StoredPart(part, version, hashlib.sha256(data).hexdigest(), len(data), blob_key)
 
 

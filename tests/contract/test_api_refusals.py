@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import httpx
 import pytest
 
 from api.problems import KINDS, TYPE_PREFIX
+from pipeline.blobs import MemoryStore
 from pipeline.domain.upload import CODES
+from pipeline.records.storage import Storage
 from tests.contract.intake_makers import GOOD, NOTHING, ONE, OTHER_SECRET, PHOTOS, URL, Service, files, picture, service
+from tests.contract.record_makers import storage_in
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + b"\x00" * 40
@@ -178,7 +182,7 @@ def test_one_client_s_key_is_not_another_s(tmp_path: Path) -> None:
 
 def test_a_client_past_its_rate_waits(tmp_path: Path) -> None:
     async def run() -> None:
-        with service(tmp_path, requests_a_minute=3) as under_test:
+        with service(tmp_path, limits={"requests_a_minute": 3}) as under_test:
             left = []
             for number in range(3):
                 answer = await under_test.client.get(f"{URL}/{number}")
@@ -219,6 +223,41 @@ def test_bytes_in_flight_are_bounded(tmp_path: Path) -> None:
             assert gate.in_flight == 0
             assert under_test.kept() == NOTHING
             assert (await under_test.send("other-key")).status_code == 202
+
+    anyio.run(run)
+
+
+def test_more_than_can_be_stored_is_refused_at_once_and_before_anything_is_read(tmp_path: Path) -> None:
+    storage, inside, go_on = storage_in(tmp_path), threading.Event(), threading.Event()
+
+    class Slow(MemoryStore):
+        def put_if_absent(self, key: str, data: bytes) -> bool:
+            inside.set()
+            go_on.wait(20)
+            return super().put_if_absent(key, data)
+
+    async def run() -> None:
+        with service(tmp_path, Storage(storage.engine, Slow(), storage.keyring), limits={"max_storing": 1}) as under_test:
+            answers: list[httpx.Response] = []
+
+            async def first() -> None:
+                answers.append(await under_test.send())
+
+            async def body() -> AsyncIterator[bytes]:
+                raise AssertionError("a body was read")
+                yield b""
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(first)
+                await anyio.to_thread.run_sync(inside.wait, 20)
+                refused = await under_test.send("second", content=body(), headers={**FORM, "Authorization": "Bearer unknown"})
+                check_problem(refused, 503, "busy")
+                assert 1 <= int(refused.headers["retry-after"]) <= 5
+                assert (await under_test.client.get("/readyz")).status_code == 200, "reading goes on"
+                go_on.set()
+            assert answers[0].status_code == 202
+            assert under_test.kept() == ONE, "what was refused left nothing"
+            assert (await under_test.send("second")).status_code == 202
 
     anyio.run(run)
 
