@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.checks import card, deception, person, readings
+from pipeline.checks import card, deception, person, readings, reuse
 from pipeline.checks.build import not_executed
 from pipeline.domain.context import Context
 from pipeline.domain.evidence import Evidence
@@ -37,13 +37,14 @@ CHECKS: tuple[CheckFunction, ...] = (
     person.signature_present,
     deception.presentation_front,
     deception.presentation_back,
+    reuse.reuse_image,
+    reuse.reuse_card,
+    reuse.reuse_face,
+    reuse.reuse_signature,
     deception.registry,
     deception.consent,
 )
-NOT_PERFORMED = (
-    CheckName.PRESENTATION_SELFIE, CheckName.REUSE_IMAGE, CheckName.REUSE_CARD, CheckName.REUSE_FACE, CheckName.REUSE_SIGNATURE,
-    CheckName.DEVICE,
-)
+NOT_PERFORMED = (CheckName.PRESENTATION_SELFIE, CheckName.DEVICE)
 """Named in the contract and not built yet: `not_executed` in every result, so that no policy can mistake them for passed."""
 
 PRECEDENCE = (Outcome.REJECTED, Outcome.RETAKE, Outcome.REVIEW)

@@ -14,13 +14,13 @@ from pipeline.networks.api import Networks
 from pipeline.sides import CARD_SIDE, back_evidence, find_sides, front_evidence, with_scale
 from pipeline.stages.align_sides import align_sides
 from pipeline.stages.decode import open_picture
-from pipeline.stages.fingerprint import fingerprints
+from pipeline.stages.fingerprint import Seen, fingerprints
 from pipeline.stages.identify_model import identify_model
 from pipeline.stages.match_face import match_faces
 from pipeline.stages.places import codes_evidence, opened_by
 from pipeline.stages.read_front import read_front
 from pipeline.stages.read_mrz import read_mrz
-from pipeline.stages.signature import examine_signature
+from pipeline.stages.signature import find_ink, judge_ink
 from pipeline.stopwatch import Stopwatch
 
 SELFIE_SIDE = 1000
@@ -50,7 +50,8 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
         faces = match_faces(front.image if front else None, front.evidence.quality.px_per_mm if front else 0.0,
                             selfie, networks, calibration)
     with watch.stage("signature"):
-        signature = examine_signature(drawing.view if drawing else None, capture.info.strokes, calibration)
+        ink = find_ink(drawing.view if drawing else None, capture.info.strokes, calibration)
+        signature = judge_ink(ink, calibration)
     with watch.stage("align"):
         aligned = align_sides(photos, text, faces.evidence, back.codes if back else None, mrz, templates)
     with watch.stage("model"):
@@ -61,8 +62,8 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
         model = identify_model(text, mrz, codes, calibration, has_back=back is not None, looks=looks,
                                layouts=aligned.layouts)
     with watch.stage("fingerprints"):
-        prints = fingerprints(capture, front.image if front else None, back.image if back else None,
-                              selfie.view if selfie else None, drawing.view if drawing else None, faces.embedding, readings)
+        prints = fingerprints(capture, Seen(front.grey if front else None, back.grey if back else None, ink),
+                              faces.selfie, faces.embedding, readings)
 
     with watch.stage("quality"):
         seen_front = front_evidence(front, aligned, model.candidates, text, faces.evidence) if front else None

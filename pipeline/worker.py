@@ -12,15 +12,18 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from types import TracebackType
 
 from structlog.typing import FilteringBoundLogger
 
 from pipeline import faults, telemetry
+from pipeline.blobs.sealing import SupportKey
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.context import Context
 from pipeline.domain.evidence import Evidence
+from pipeline.domain.reuse import Limits, Neighbour
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.verdict import Outcome, Reason, Subject, Verdict
 from pipeline.electoral_roll import ElectoralRoll
@@ -28,9 +31,11 @@ from pipeline.errors import ApoyoError, Corrupt, LeaseLost, Unavailable
 from pipeline.networks.api import Networks
 from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release
 from pipeline.records.processes import find_process
+from pipeline.records.reuse import register
 from pipeline.records.storage import INFO, Storage, load_parts, open_key
 from pipeline.records.supports import Finished, SupportRecord, finish, get_support
 from pipeline.result import Heading, support_resource, unexamined_resource
+from pipeline.reuse import Asked, FollowingIndex, Index, Overtaken, ReuseSearch
 from pipeline.settings import WorkerSettings
 
 RETRY_SECONDS = 1.0
@@ -55,7 +60,10 @@ class Worker:
     """Verifies supports one after another. `name` tells workers apart in the rows they lease."""
 
     def __init__(self, storage: Storage, judge: Judge, settings: WorkerSettings, name: str,
-                 guard: Guard = lambda _seconds: nullcontext()) -> None:
+                 guard: Guard = lambda _seconds: nullcontext(), index: Index | None = None) -> None:
+        """index: where alike prints are looked for; None: in this process."""
+        limits = Limits.of(judge.calibration)
+        self._search = ReuseSearch(storage, limits, index or FollowingIndex(storage, limits))
         self._storage = storage
         self._judge = judge
         self._settings = settings
@@ -106,51 +114,70 @@ class Worker:
         faults.point("work.claimed")
         record = get_support(self._storage.engine, lease.subject_id)
         if lease.exhausted:
-            finished = self._unexamined(record, "no attempt came to an end")
+            finished = self._leave_to_a_person(lease, record, "no attempt came to an end")
         else:
             try:
-                finished = self._verify(record)
+                finished = self._verify(lease, record)
             except Corrupt as error:  # trying again would read the same bytes
                 log.error("stored support is damaged", code=error.code)
-                finished = self._unexamined(record, f"stored bytes cannot be used: {error.code}")
-        finish(self._storage.engine, lease, finished)
+                finished = self._leave_to_a_person(lease, record, f"stored bytes cannot be used: {error.code}")
         seconds = time.perf_counter() - start
         telemetry.VERDICTS.labels(finished.outcome.value).inc()
         telemetry.VERIFY_SECONDS.observe(seconds)
         log.info("verdict", outcome=finished.outcome.value, reasons=[reason.code for reason in finished.reasons],
                  ms=round(seconds * 1000))
 
-    def _verify(self, record: SupportRecord) -> Finished:
-        """Fetch, examine, look up, decide. Raises `Corrupt`, `Unavailable`, `Misconfigured`."""
+    def _verify(self, lease: Lease, record: SupportRecord) -> Finished:
+        """Fetch, examine, look up, decide, finish. Raises `Corrupt`, `Unavailable`, `Misconfigured`, `LeaseLost`."""
         judge = self._judge
         policy = find_process(self._storage.engine, record.process).process
         capture = capture_of(load_parts(self._storage, record))
+        key = open_key(self._storage, record)
 
         faults.point("work.fetched")
         evidence = judge.examine(capture, judge.networks, judge.calibration)
         faults.point("work.examined")
         roll = judge.roll.ask(evidence)
-        context = Context(capture.info, policy, judge.calibration, record.as_of, roll=roll, round=record.round)
-        verdict = judge.decide(evidence, context)
-
+        asked = self._register(lease, record, evidence, policy.reuse_everywhere, key)
+        known: frozenset[Neighbour] = frozenset()
+        while True:
+            looked = self._search.look_up(asked, known)
+            context = Context(capture.info, policy, judge.calibration, record.as_of, looked.reuse, roll, record.round)
+            verdict = judge.decide(evidence, context)
+            resource = support_resource(heading_of(record), evidence, verdict, context)
+            whom = [asdict(one) for one in looked.neighbours]
+            finished = Finished(verdict.outcome, verdict.reasons, policy.version,
+                                sealed_verdict=key.seal("verdict", record.round, _json(resource)),
+                                sealed_neighbours=key.seal("neighbours", record.round, _json(whom)))
+            try:
+                finish(self._storage.engine, lease, finished, partial(self._search.demand_nothing_new, asked, looked))
+            except Overtaken as overtaken:  # a copy was registered since the look-up: this one is told too
+                known = overtaken.neighbours
+            else:
+                break
         for stage, ms in evidence.timings_ms.items():
             telemetry.STAGE_SECONDS.labels(stage).observe(ms / 1000)
-        resource = support_resource(heading_of(record), evidence, verdict, context)
-        key = open_key(self._storage, record)
-        return Finished(
-            verdict.outcome, verdict.reasons, policy.version,
-            sealed_verdict=key.seal("verdict", record.round, _json(resource)),
-            sealed_fingerprints=key.seal("fingerprints", record.round, _json(asdict(evidence.fingerprints))))
+        return finished
 
-    def _unexamined(self, record: SupportRecord, detail: str) -> Finished:
-        """To a person, without opening the pictures. Where even the key is broken, nothing can be sealed: the row says it all."""
+    def _register(self, lease: Lease, record: SupportRecord, evidence: Evidence, everywhere: bool, key: SupportKey) -> Asked:
+        """Others see this support from here on, before it is looked up itself."""
+        prints = evidence.fingerprints
+        card = None if prints.card_key is None else self._storage.keyring.search_digest(prints.card_key)
+        register(self._storage.engine, lease, key.seal("fingerprints", record.round, _json(asdict(prints))), card)
+        faults.point("work.registered")
+        return Asked(record.id, None if everywhere else record.process, record.applicant, card, prints)
+
+    def _leave_to_a_person(self, lease: Lease, record: SupportRecord, detail: str) -> Finished:
+        """Without opening the pictures. Where even the key is broken, nothing can be sealed: the row says it all."""
         reason = Reason("support.processing_failed", Subject.SUPPORT, detail)
         resource = unexamined_resource(heading_of(record), reason, record.process, record.as_of, record.policy_version)
         try:
             sealed = open_key(self._storage, record).seal("verdict", record.round, _json(resource))
         except Corrupt:
             sealed = b""
-        return Finished(Outcome.REVIEW, (reason,), record.policy_version, sealed_verdict=sealed, sealed_fingerprints=None)
+        finished = Finished(Outcome.REVIEW, (reason,), record.policy_version, sealed_verdict=sealed)
+        finish(self._storage.engine, lease, finished)
+        return finished
 
     def _beat(self, lease: Lease) -> None:
         heartbeat(self._storage.engine, lease, self._settings.lease_seconds)

@@ -8,6 +8,7 @@ to another support, part or version do not open.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,7 @@ class Keyring:
             raise Misconfigured(f"a key-encryption key has {KEY_BYTES} bytes", code="bad_key_file")
         self._key = key
         self.kek_id = hashlib.sha256(b"apoyo kek id|" + key).hexdigest()[:16]
+        self._search_key = hmac.digest(key, b"apoyo search key", hashlib.sha256)
 
     @staticmethod
     def open(path: Path) -> Keyring:
@@ -85,6 +87,10 @@ class Keyring:
     def new_key(self, support_id: str) -> tuple[SupportKey, WrappedKey]:
         key = secrets.token_bytes(KEY_BYTES)
         return SupportKey(support_id, key), WrappedKey(self.kek_id, aes_key_wrap(self._key, key))
+
+    def search_digest(self, value: str) -> str:
+        """The same for the same value, and nothing to try values against without the key: by it a value can be looked up."""
+        return hmac.digest(self._search_key, value.encode(), hashlib.sha256).hex()
 
     def unwrap(self, support_id: str, wrapped: WrappedKey) -> SupportKey:
         """Raises `Corrupt` if the wrapped key was damaged, `Misconfigured` if it was wrapped by another key."""

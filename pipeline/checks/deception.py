@@ -1,4 +1,4 @@
-"""Checks for copies, screens, reuse, and for what only others can answer (the electoral roll, the device, consent)."""
+"""Checks for copies, screens, and for what only others can answer (the electoral roll, the device, consent)."""
 
 from __future__ import annotations
 

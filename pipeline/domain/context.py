@@ -7,17 +7,8 @@ from datetime import date
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.process import Process
+from pipeline.domain.reuse import NOT_LOOKED_UP, Reuse
 from pipeline.domain.support import SupportInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Reuse:
-    """Whether the same thing was seen in another support. True: seen; False: looked up and not seen; None: not looked up."""
-
-    image: bool | None = None
-    card: bool | None = None
-    face: bool | None = None
-    signature: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +27,7 @@ class Context:
     policy: Process
     calibration: Calibration
     as_of: date
-    reuse: Reuse = Reuse()
+    reuse: Reuse = NOT_LOOKED_UP
     roll: RollAnswer | None = None
     round: int = 1
     """Which set of captures this is; how often a citizen may be asked again is the policy's."""

@@ -281,12 +281,13 @@ class SignatureEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprints:
-    """What reuse is looked up by. Never leaves the desk; the face's embedding is a face and is sealed like one."""
+    """What reuse is looked up by. Never leaves the desk; an embedding, and a selfie's hash, is a face and is sealed like one."""
 
     part_sha256: Mapping[str, str]
     perceptual: Mapping[str, int]
-    """64-bit perceptual hashes of front, back, selfie, signature."""
+    """512-bit hashes of front, back, selfie, signature (`pipeline.stages.fingerprint`); of those there is something to see on."""
     face: tuple[float, ...] | None
+    """The portrait's embedding (the selfie's where the card shows no face)."""
     card_key: str | None
     """Digest of CIC and identificador, where they were read."""
 

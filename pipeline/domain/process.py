@@ -40,6 +40,8 @@ class Process:
     """First and last day on which a support may be captured."""
     retention_days: int | None = None
     """How long pictures and readings are kept; None: until they are erased."""
+    reuse_everywhere: bool = False
+    """Copies are looked for in every process of the deployment, not in this one alone."""
     max_retakes: int = 5
     """Whoever was asked this often and still could not needs a person, not another try."""
 

@@ -23,6 +23,8 @@ class Ine(StrEnum):
     OTHER = "otras situaciones"
     SIMULATION = "simulación"
     NOT_IN_FORCE = "bajas (Lista Nominal)"
+    DUPLICATE = "duplicado mismo promovente"
+    DUPLICATE_ELSEWHERE = "duplicado otros promoventes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,14 @@ def _of_side(side: Subject) -> dict[str, ReasonKind]:
         "screen": _review(f"La foto {of_this} parece de una pantalla; usa siempre tu credencial original.", Ine.SIMULATION),
     }
     return {f"{side}.{code}": kind for code, kind in kinds.items()}
+
+
+def _of_reuse() -> dict[str, ReasonKind]:
+    """The citizen is told that somebody looks, and not what was found elsewhere: it may be another citizen's."""
+    message = "Necesitamos comparar tu apoyo con los demás que recibimos."
+    kinds = {f"reuse.{what}{suffix}": _review(message, ine) for what in ("image", "card", "face", "signature")
+             for suffix, ine in (("", Ine.DUPLICATE), ("_other_applicant", Ine.DUPLICATE_ELSEWHERE))}
+    return {**kinds, "reuse.data_differ": _review(message, Ine.CARD), "reuse.portrait_differs": _review(message, Ine.CARD)}
 
 
 CATALOGUE: dict[str, ReasonKind] = {
@@ -123,4 +133,5 @@ CATALOGUE: dict[str, ReasonKind] = {
     "signature.too_small": _retake("Tu firma salió muy pequeña. Firma otra vez usando todo el recuadro.", Ine.SIGNATURE),
     "signature.cut": _retake("Tu firma salió cortada. Firma otra vez dentro del recuadro.", Ine.SIGNATURE),
     "signature.doubtful": _review("Tenemos dudas sobre tu firma.", Ine.SIGNATURE),
+    **_of_reuse(),
 }

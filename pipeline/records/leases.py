@@ -94,6 +94,13 @@ def complete(connection: Connection, lease: Lease) -> None:
     _demand_one(connection, _held(lease).values(done_at=now_ms(), last_error=None))
 
 
+def demand_held(connection: Connection, lease: Lease) -> None:
+    """Raises `LeaseLost` where the lease's token is not the row's any more, within the caller's transaction."""
+    held = select(jobs.c.id).where(jobs.c.id == lease.id, jobs.c.fence == lease.token, jobs.c.done_at.is_(None))
+    if connection.execute(held).one_or_none() is None:
+        raise LeaseLost("somebody else holds the job, or it is done")
+
+
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """Jobs without an end: how many, and how long the oldest has been waiting (0 if none, NaN if not known)."""

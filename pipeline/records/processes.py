@@ -53,6 +53,7 @@ class ProcessFile(BaseModel):
     extensions: tuple[ExtensionFile, ...] = ()
     opens: date | None = None
     closes: date | None = None
+    reuse_everywhere: bool = DEMO_PROCESS.reuse_everywhere
     max_retakes: int = Field(default=DEMO_PROCESS.max_retakes, ge=0, le=20)
     retention_days: int | None = Field(default=None, ge=1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -149,13 +149,13 @@ class SupportRecord:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a worker concluded. The two sealed values: under the support's key, at ("verdict"|"fingerprints", round)."""
+    """What a worker concluded. The two sealed values: under the support's key, at ("verdict"|"neighbours", round)."""
 
     outcome: Outcome
     reasons: tuple[Reason, ...]
     policy_version: str
     sealed_verdict: bytes = field(repr=False)
-    sealed_fingerprints: bytes | None = field(repr=False)
+    sealed_neighbours: bytes | None = field(default=None, repr=False)
 
 
 def new_support_id() -> str:
@@ -229,10 +229,12 @@ def known_request(connection: Connection, client_id: str, key: IdempotencyKey) -
     return Repeated(row.support_id, row.round)
 
 
-def finish(engine: Engine, lease: Lease, finished: Finished) -> None:
-    """Write the one verdict of the lease's round, with fingerprints, audit and event, in one transaction.
+def finish(engine: Engine, lease: Lease, finished: Finished,
+           check: Callable[[Connection], None] = lambda _connection: None) -> None:
+    """Write the one verdict of the lease's round, with audit and event, in one transaction.
 
-    Raises `LeaseLost` where the token is stale, the round has its verdict, or the support is gone; nothing is written then.
+    check: called within it, to refuse (by raising) a verdict that what came meanwhile makes wrong. Raises `LeaseLost` where
+    the token is stale, the round has its verdict, or the support is gone. Nothing is written after either.
     """
     state = STATE_OF[finished.outcome]
     codes = [f"{reason.code}:{reason.subject.value}" for reason in finished.reasons]
@@ -244,12 +246,14 @@ def finish(engine: Engine, lease: Lease, finished: Finished) -> None:
             .values(state=state.value, version=supports.c.version + 1, updated_at=now_ms()))
         if moved.rowcount != 1:
             raise LeaseLost("the support no longer waits for this round's verdict")
+        check(connection)
         connection.execute(insert(verdicts).values(
             support_id=lease.subject_id, round=lease.round, outcome=finished.outcome.value, reasons=json.dumps(codes),
             policy_version=finished.policy_version, fence=lease.token, decided_at=now_ms(), sealed=finished.sealed_verdict))
-        if finished.sealed_fingerprints is not None:
-            connection.execute(insert(fingerprints).values(
-                support_id=lease.subject_id, round=lease.round, sealed=finished.sealed_fingerprints))
+        if finished.sealed_neighbours is not None:
+            connection.execute(update(fingerprints).where(
+                fingerprints.c.support_id == lease.subject_id, fingerprints.c.round == lease.round)
+                .values(neighbours=finished.sealed_neighbours))
         outbox.append(connection, outbox.EventKind.DECIDED, lease.subject_id,
                       {"support": lease.subject_id, "round": lease.round, "outcome": finished.outcome.value, "reasons": codes})
         audit.append(connection, actor="worker", action="support.decided", subject_id=lease.subject_id,

@@ -98,6 +98,7 @@ parts = Table(
     Column("sha256", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("blob_key", String(200), nullable=False, unique=True),
+    Index("ix_parts_sha256", "sha256"),
 )
 """`version` is the round the part belongs to: a round's capture is the newest version of each part up to it. One more than the
 support's round: a retake that waits for the other parts that were asked for."""
@@ -153,8 +154,21 @@ fingerprints = Table(
     "fingerprints", METADATA,
     Column("support_id", _ID, ForeignKey(supports.c.id), primary_key=True),
     Column("round", Integer, primary_key=True),
-    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("seq", BigInteger, nullable=False, unique=True),
+    Column("card", String(64)),
+    Column("neighbours", LargeBinary),
+    Index("ix_fingerprints_card", "card"),
 )
+"""Written before the verdict, in the order of `seq`, which indexes follow. `card`: keyed digest of the card's numbers.
+`neighbours`: sealed, what the look-up found. An erased support keeps its row without any of them, so that indexes hear of it."""
+
+reuse_head = Table(
+    "reuse_head", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+"""One row: the newest `fingerprints.seq`. To hold it is to hold every registration."""
 
 idempotency = Table(
     "idempotency", METADATA,

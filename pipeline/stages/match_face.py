@@ -46,10 +46,12 @@ _ANY_SCORE = 0.1
 
 @dataclass(frozen=True, eq=False, slots=True)
 class FaceMatch:
-    """The evidence, and the portrait's embedding (the selfie's where the card shows none) for the search for reuse."""
+    """The evidence, and for the search for reuse the portrait's embedding (the selfie's where the card shows none) and the
+    selfie's."""
 
     evidence: FaceEvidence
     embedding: NDArray[np.float32] | None
+    selfie: NDArray[np.float32] | None
 
 
 def detect_faces(image: Image, networks: Networks, calibration: Calibration) -> tuple[Face, ...]:
@@ -159,7 +161,7 @@ def match_faces(
         similarity=_cosine(vectors, "portrait", "selfie"),
         ghost_similarity=_cosine(vectors, "portrait", "ghost"),
     )
-    return FaceMatch(evidence, vectors.get("portrait", vectors.get("selfie")))
+    return FaceMatch(evidence, vectors.get("portrait", vectors.get("selfie")), vectors.get("selfie"))
 
 
 def spread_contrast(image: Image) -> Image:

@@ -65,16 +65,22 @@ class Ink:
     evenness: float
 
 
-def examine_signature(picture: Image | None, strokes: Strokes, calibration: Calibration) -> SignatureEvidence:
-    """`picture`: (H, W) grey or (H, W, 3) BGR, transparent parts white; None where it is missing or does not decode.
-
-    The picture decides; strokes are judged where there is no picture. Neither: `UNREADABLE`.
-    """
+def find_ink(picture: Image | None, strokes: Strokes, calibration: Calibration) -> Mask | None:
+    """Where the ink is. `picture`: (H, W) grey or (H, W, 3) BGR, transparent parts white; None where it is missing or does not
+    decode. The picture decides; strokes are drawn where there is no picture. Neither: None."""
     if picture is not None:
-        mask = ink_mask(picture, calibration)
-    elif strokes:
-        mask = draw_strokes(strokes)
-    else:
+        return ink_mask(picture, calibration)
+    return draw_strokes(strokes) if strokes else None
+
+
+def examine_signature(picture: Image | None, strokes: Strokes, calibration: Calibration) -> SignatureEvidence:
+    """`find_ink` and `judge_ink` in one."""
+    return judge_ink(find_ink(picture, strokes, calibration), calibration)
+
+
+def judge_ink(mask: Mask | None, calibration: Calibration) -> SignatureEvidence:
+    """What kind of drawing the ink is; without any picture or stroke: `UNREADABLE`."""
+    if mask is None:
         return SignatureEvidence(SignatureKind.UNREADABLE, 1.0, 0.0, 0.0, 0.0, 0, 0)
     ink = measure_ink(mask)
     kind, confidence = classify(ink, calibration)

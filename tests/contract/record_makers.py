@@ -45,4 +45,4 @@ def insert_one(storage: Storage, client_id: str) -> str:
 
 
 def finished(outcome: Outcome = Outcome.RETAKE, sealed: bytes = b"sealed") -> Finished:
-    return Finished(outcome, (Reason("back.blurred", Subject.BACK, "sharpness 0.1"),), "demo-1", sealed, b"prints")
+    return Finished(outcome, (Reason("back.blurred", Subject.BACK, "sharpness 0.1"),), "demo-1", sealed)

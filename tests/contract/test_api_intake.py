@@ -117,7 +117,7 @@ def write_verdict(storage: Storage, support_id: str, resource: dict[str, Any]) -
     key: SupportKey = open_key(storage, get_support(storage.engine, support_id))
     finish(storage.engine, lease, Finished(
         outcome=Outcome.REVIEW, reasons=(), policy_version="demo-1",
-        sealed_verdict=key.seal("verdict", 1, json.dumps(resource).encode()), sealed_fingerprints=None))
+        sealed_verdict=key.seal("verdict", 1, json.dumps(resource).encode())))
 
 
 def test_the_same_request_again_is_the_same_support(pair: StorageSettings) -> None:
@@ -298,4 +298,4 @@ def test_a_damaged_verdict_is_our_fault_and_says_nothing(pair: StorageSettings) 
 def spoil(under_test: Service) -> None:
     (lease,) = claim(under_test.storage.engine, JobKind.SUPPORT, worker="test", limit=1, lease_seconds=30)
     finish(under_test.storage.engine, lease, Finished(outcome=Outcome.REVIEW, reasons=(), policy_version="demo-1",
-                                                      sealed_verdict=b"AP1" + b"\x00" * 60, sealed_fingerprints=None))
+                                                      sealed_verdict=b"AP1" + b"\x00" * 60))

@@ -1,0 +1,101 @@
+"""Reuse: what of a support was seen in another one, and by what two supports' fingerprints are called alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.domain.calibration import Calibration
+from pipeline.domain.capture import Part
+from pipeline.domain.evidence import Fingerprints
+
+
+class Kind(StrEnum):
+    """What two supports have in common."""
+
+    IMAGE = "image"
+    CARD = "card"
+    FACE = "face"
+    SIGNATURE = "signature"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Neighbour:
+    """Another support that has something in common with this one. For the desk alone."""
+
+    support_id: str
+    kind: Kind
+
+
+class Seen(StrEnum):
+    """INE's count tells a duplicate for the same applicant from one for others. Both: the same applicant is told."""
+
+    NOWHERE = "nowhere"
+    SAME_APPLICANT = "same_applicant"
+    OTHER_APPLICANT = "other_applicant"
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Where each was seen; None: not looked up, or there was nothing to look up by.
+
+    data_differ: one of the card's pictures was seen with another card's numbers.  portrait_differs: the card's numbers were
+    seen with another face.
+    """
+
+    image: Seen | None = None
+    card: Seen | None = None
+    face: Seen | None = None
+    signature: Seen | None = None
+    data_differ: bool = False
+    portrait_differs: bool = False
+
+
+NOT_LOOKED_UP = Reuse()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Up to how many of the 512 bits two hashes of a part may differ, and from which cosine two faces are one.
+
+    other_face: below this cosine two portraits are not of one person.
+    """
+
+    bits: dict[Part, int]
+    face: float
+    other_face: float
+
+    @staticmethod
+    def of(calibration: Calibration) -> Limits:
+        side = int(calibration["reuse.side_bits"])
+        bits = {Part.FRONT: side, Part.BACK: side, Part.SELFIE: int(calibration["reuse.selfie_bits"]),
+                Part.SIGNATURE: int(calibration["reuse.signature_bits"])}
+        return Limits(bits, calibration["reuse.face"], calibration["face.no_match"])
+
+
+def kind_of(part: str) -> Kind:
+    """What it means that this part was seen elsewhere."""
+    return Kind.SIGNATURE if part == Part.SIGNATURE else Kind.IMAGE
+
+
+def hash_distance(a: int, b: int) -> int:
+    """In how many bits two hashes differ."""
+    return (a ^ b).bit_count()
+
+
+def cosine(a: Iterable[float], b: Iterable[float]) -> float:
+    """Of two unit vectors."""
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def in_common(a: Fingerprints, b: Fingerprints, limits: Limits) -> frozenset[Kind]:
+    """The relation that every look-up must give: the index of a million and the check of two agree on it."""
+    kinds = {kind_of(part) for part, digest in a.part_sha256.items() if digest in b.part_sha256.values()}
+    kinds |= {kind_of(part) for part, bits in limits.bits.items()
+              if part in a.perceptual and part in b.perceptual and hash_distance(a.perceptual[part], b.perceptual[part]) <= bits}
+    if a.card_key is not None and a.card_key == b.card_key:
+        kinds.add(Kind.CARD)
+    if a.face is not None and b.face is not None and cosine(a.face, b.face) >= limits.face:
+        kinds.add(Kind.FACE)
+    return frozenset(kinds)

@@ -1,0 +1,143 @@
+"""Fingerprints as rows: registered before the verdict, in one order that everybody sees, and asked for by exact value.
+
+What the rows alone reveal: that two supports show the same card (`card` is keyed by the deployment's secret, so nobody can try
+numbers against it) or hold the same file (`parts.sha256`). Hashes of pictures and embeddings lie sealed under the support's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, insert, select, update
+
+from pipeline.blobs.sealing import WrappedKey
+from pipeline.domain.capture import Part
+from pipeline.domain.reuse import Kind, Neighbour, kind_of
+from pipeline.domain.support import State
+from pipeline.records.engine import reading, writing
+from pipeline.records.leases import Lease, demand_held
+from pipeline.records.tables import fingerprints, parts, reuse_head, support_keys, supports
+
+READ_AT_ONCE = 1000
+"""Rows a query while an index follows: some 10 MB."""
+NOT_COUNTED = (State.REJECTED.value, State.RETAKE_WANTED.value)
+"""Supports that do not stand: who was refused, or never took the pictures again, may send another. If such a support's next
+round comes, it meets the newer one itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One row, as an index reads it. sealed, key: None of a support that was erased."""
+
+    seq: int
+    support_id: str
+    round: int
+    process: str
+    sealed: bytes | None = field(repr=False)
+    key: WrappedKey | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a look-up asks of a neighbour: whose it is, and by which number its card is known."""
+
+    applicant: str | None
+    card: str | None
+
+
+def register(engine: Engine, lease: Lease, sealed: bytes, card: str | None) -> None:
+    """Make the fingerprints of the lease's round known to every other support, before anything is looked up.
+
+    Of two copies in flight each is registered before it is judged, so at least the later one sees the other, and the earlier
+    one does when it finishes. A repeated attempt replaces the row. Raises `LeaseLost`.
+    """
+    with writing(engine) as connection:
+        demand_held(connection, lease)
+        own = (fingerprints.c.support_id == lease.subject_id, fingerprints.c.round == lease.round)
+        connection.execute(delete(fingerprints).where(*own))
+        connection.execute(insert(fingerprints).values(
+            support_id=lease.subject_id, round=lease.round, seq=_next(connection), sealed=sealed, card=card))
+
+
+def forget(connection: Connection, support_id: str) -> None:
+    """For the transaction that erases a support: nothing to find it by stays, and indexes that follow drop it."""
+    rounds = connection.execute(select(fingerprints.c.round).where(fingerprints.c.support_id == support_id)).scalars().all()
+    for round_ in rounds:
+        connection.execute(update(fingerprints).where(fingerprints.c.support_id == support_id, fingerprints.c.round == round_)
+                           .values(seq=_next(connection), sealed=None, card=None, neighbours=None))
+
+
+def _next(connection: Connection) -> int:
+    """The one row is held to the end of the transaction: numbers are seen in their order, and none comes late."""
+    return int(connection.execute(update(reuse_head).where(reuse_head.c.id == 1).values(seq=reuse_head.c.seq + 1)
+                                  .returning(reuse_head.c.seq)).scalar_one())
+
+
+def hold_registrations(connection: Connection) -> None:
+    """Until the caller's transaction ends nobody registers: what it reads now stays all there is."""
+    connection.execute(select(reuse_head.c.seq).where(reuse_head.c.id == 1).with_for_update())
+
+
+def registered_after(engine: Engine, seq: int) -> Iterator[Registered]:
+    """What was registered or erased since, in order."""
+    while True:
+        with reading(engine) as connection:
+            rows = list(read_after(connection, seq))
+        yield from rows
+        if len(rows) < READ_AT_ONCE:
+            return
+        seq = rows[-1].seq
+
+
+def read_after(connection: Connection, seq: int) -> list[Registered]:
+    """The next rows within the caller's transaction, `READ_AT_ONCE` at most."""
+    return [_registered(row) for row in connection.execute(
+        _REGISTERED.where(fingerprints.c.seq > seq).order_by(fingerprints.c.seq).limit(READ_AT_ONCE))]
+
+
+def registered_of(engine: Engine, support_ids: Collection[str]) -> list[Registered]:
+    """The fingerprints of these supports."""
+    with reading(engine) as connection:
+        return [_registered(row) for row in connection.execute(_REGISTERED.where(fingerprints.c.support_id.in_(support_ids)))]
+
+
+_REGISTERED = (select(fingerprints.c.seq, fingerprints.c.support_id, fingerprints.c.round, fingerprints.c.sealed,
+                      supports.c.process, support_keys.c.kek_id, support_keys.c.wrapped)
+               .join(supports, supports.c.id == fingerprints.c.support_id)
+               .outerjoin(support_keys, support_keys.c.support_id == fingerprints.c.support_id))
+
+
+def _registered(row: Row[Any, Any, Any, Any, Any, Any, Any]) -> Registered:
+    key = None if row.kek_id is None else WrappedKey(row.kek_id, row.wrapped)
+    return Registered(row.seq, row.support_id, row.round, row.process, row.sealed, key)
+
+
+def exact_neighbours(connection: Connection, support_id: str, digests: Collection[str], card: str | None) -> frozenset[Neighbour]:
+    """Other supports with a file of these digests, judged or not yet, or with this card."""
+    found = set()
+    if digests:
+        rows = connection.execute(select(parts.c.support_id, parts.c.part).where(
+            parts.c.sha256.in_(digests), parts.c.part.in_(list(Part)), parts.c.support_id != support_id))
+        found |= {Neighbour(row.support_id, kind_of(row.part)) for row in rows}
+    if card is not None:
+        same = connection.execute(select(fingerprints.c.support_id).where(
+            fingerprints.c.card == card, fingerprints.c.support_id != support_id)).scalars()
+        found |= {Neighbour(one, Kind.CARD) for one in same}
+    return frozenset(found)
+
+
+def standing(connection: Connection, neighbours: Collection[Neighbour], process: str | None) -> dict[str, Standing]:
+    """Those of the neighbours' supports that count: of the process (None: of any), not erased, and in force."""
+    conditions: list[ColumnElement[bool]] = [
+        supports.c.id.in_({one.support_id for one in neighbours}), supports.c.state.not_in(NOT_COUNTED),
+        exists().where(support_keys.c.support_id == supports.c.id)]
+    if process is not None:
+        conditions.append(supports.c.process == process)
+    rows = connection.execute(
+        select(supports.c.id, supports.c.applicant, fingerprints.c.card)
+        .outerjoin(fingerprints, fingerprints.c.support_id == supports.c.id)
+        .where(*conditions).order_by(fingerprints.c.round))
+    return {row.id: Standing(row.applicant, row.card) for row in rows}
+
