@@ -18,6 +18,7 @@ from api.supports import rounds_endpoints
 from api.supports.events import Streams
 from api.supports.rounds import Rounds
 from api.supports.service import Intake
+from api.webhooks import endpoints as webhooks
 from pipeline.clock import Clock, utc_now
 from pipeline.records.storage import Storage
 from pipeline.settings import ApiSettings
@@ -36,6 +37,8 @@ class Services:
     limiter: RateLimiter
     shared_metrics: bool
     streams: Streams
+    allow_loopback: bool
+    """Webhooks may be on this machine."""
     closing: threading.Event
     """Set when the process is asked to end: streams end then, so that they do not hold it."""
 
@@ -45,6 +48,7 @@ def create_app(
     settings: ApiSettings,
     *,
     clock: Clock = utc_now,
+    allow_loopback: bool = False,
 ) -> FastAPI:
     """The ASGI application. Opens and starts nothing."""
     limiter = RateLimiter(settings.requests_a_minute)
@@ -54,11 +58,13 @@ def create_app(
         storage=storage, intake=Intake(storage, clock), rounds=Rounds(storage), pending=Pending(),
         gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes),
         storing=StoreGate(settings.max_storing), limiter=limiter,
-        shared_metrics=settings.shared_metrics, streams=Streams(settings.max_streams), closing=threading.Event())
+        shared_metrics=settings.shared_metrics, streams=Streams(settings.max_streams),
+        allow_loopback=allow_loopback, closing=threading.Event())
     app.add_middleware(Manners, limiter=limiter)
     problems.install(app)
     app.include_router(supports.router)
     app.include_router(rounds_endpoints.router)
     app.include_router(processes.router)
+    app.include_router(webhooks.router)
     app.include_router(health.router)
     return app

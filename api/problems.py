@@ -33,6 +33,7 @@ CONFLICTS: Mapping[str, str] = {
     "side_received": "Send the parts that `wanted` of the support still names: the round begins with the last of them.",
     "round_moved": "Read the support again and act on what it asks for now.",
     "review_not_offered": "A person can be asked for while a retake is wanted: read `status` of the support.",
+    "too_many_webhooks": "Delete one that is not needed any more, then send this request again.",
     "already_final": "An officer's decision stands: read `decision` of the support.",
 }
 """What to do, for each code of a `Conflict`."""
@@ -68,6 +69,9 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "part_unknown": (422, "A part has an unknown name"),
     "bad_support_info": (422, "The `support` part is not usable"),
     "process_unknown": (422, "No such process"),
+    "webhook_not_found": (404, "No such webhook"),
+    "bad_webhook_url": (422, "The URL is not one that may be called"),
+    "too_many_webhooks": (409, "No more webhooks"),
     "process_not_found": (404, "No such process"),
     "process_closed": (422, "The process does not gather supports on that day"),
     "applicant_unknown": (422, "The process does not list this applicant"),
@@ -121,13 +125,17 @@ def from_error(error: ApoyoError) -> Problem:
         return Problem(error.code, error.detail)
     if isinstance(error, BadSupportInfo):
         return Problem("bad_support_info", error.detail)
+    if isinstance(error, BadInput) and error.code == "bad_webhook_url":
+        return Problem(error.code, f"Send another URL: {error.detail}.")
+    if isinstance(error, NotFound) and error.code == "webhook_not_found":
+        return Problem(error.code, "There is no webhook with this id among yours: `GET /v1/webhooks` lists them.")
     if isinstance(error, NotFound) and error.code == "process_unknown":
         return Problem("process_not_found", "There is no such process or version: `GET /v1/processes` lists what there is.")
     if isinstance(error, NotFound):
         return Problem("support_not_found", "There is no support with this id among yours.")
     if isinstance(error, Conflict) and error.code in CONFLICTS:
         return Problem(error.code, CONFLICTS[error.code])
-    if isinstance(error, BadInput) and error.code == "bad_decision":
+    if isinstance(error, BadInput) and error.code in ("bad_decision", "bad_events"):
         return Problem("invalid_request", f"{error.detail}.")
     if isinstance(error, Unavailable):
         return Problem("storage_full" if error.code == "storage_full" else "unavailable",

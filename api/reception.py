@@ -70,7 +70,8 @@ async def read_json(request: Request, model: type[M]) -> M:
         return model.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise Problem("invalid_request", f"{'.'.join(map(str, first['loc'])) or 'the body'}: {first['msg']}.") from None
+        place = ".".join(map(str, first["loc"])) or "its beginning"
+        raise Problem("invalid_request", f"In the body, at {place}: {first['msg']}; /openapi.json tells more.") from None
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:

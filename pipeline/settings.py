@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from pipeline.errors import Misconfigured
 
@@ -116,6 +116,32 @@ class WorkerSettings(_Section):
         return self
 
 
+class DeliverySettings(_Section):
+    """How events are told: by webhooks to backends, by mail to the operator."""
+
+    retake_wait_seconds: float = Field(default=60.0, ge=0)
+    """A citizen who takes a picture again at once raises one event, not two."""
+    backoff_seconds: tuple[float, ...] = (5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+    """Waits between the attempts at one delivery: 75 hours in all, a long weekend; past the last it is dead."""
+    attempt_seconds: float = Field(default=15.0, gt=0)
+    """One attempt, from the look-up of the name to the answer's status."""
+    poll_seconds: float = Field(default=0.25, gt=0)
+    allow_loopback: bool = False
+    """For tests and demonstrations: receivers on this machine, and http to them."""
+    ca_file: Path | None = None
+    """Certificates that receivers' are checked against; None: the system's."""
+    mail_to: str = ""
+    """The operator, told of what could not be delivered; empty: operator@localhost."""
+    mail_from: str = "apoyo@localhost"
+    mail_dir: Path = Path()
+    """Where mail is put while `smtp_host` is empty; not set: `mail` under the data."""
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_starttls: bool = True
+    smtp_user: str = ""
+    smtp_password_file: Path | None = None
+
+
 class RaySettings(_Section):
     """The embedded one-node Ray."""
 
@@ -138,12 +164,16 @@ class Settings(_Section):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     ray: RaySettings = Field(default_factory=RaySettings)
     faults: FaultSettings = Field(default_factory=FaultSettings)
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
 
     @model_validator(mode="after")
-    def _token_under_data_dir(self) -> Settings:
+    def _under_data_dir(self) -> Settings:
         if self.ray.token_file == Path():
             ray = self.ray.model_copy(update={"token_file": self.storage.data_dir / "keys" / "ray-token"})
             object.__setattr__(self, "ray", ray)
+        if self.delivery.mail_dir == Path():
+            delivery = self.delivery.model_copy(update={"mail_dir": self.storage.data_dir / "mail"})
+            object.__setattr__(self, "delivery", delivery)
         return self
 
     @staticmethod
@@ -151,11 +181,14 @@ class Settings(_Section):
         """From the environment. Raises `Misconfigured` that names the variable, never its value."""
         try:
             read = _Environment()
-            return Settings(storage=read.storage, api=read.api, worker=read.worker, ray=read.ray, faults=read.faults)
+            return Settings(storage=read.storage, api=read.api, worker=read.worker, ray=read.ray, faults=read.faults,
+                            delivery=read.delivery)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = "APOYO_" + "__".join(str(place) for place in first["loc"]).upper()
             raise Misconfigured(f"{name}: {first['msg']}", code="bad_setting") from None
+        except SettingsError as error:  # a list that is no JSON; the text names the section and not the value
+            raise Misconfigured(f"a variable of APOYO_…__…: {error}", code="bad_setting") from None
 
     def environment(self) -> dict[str, str]:
         """The variables from which a child's `Settings.load()` gives this same value."""
@@ -174,6 +207,7 @@ class _Environment(BaseSettings):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     ray: RaySettings = Field(default_factory=RaySettings)
     faults: FaultSettings = Field(default_factory=FaultSettings)
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
 
 
 def child_environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -17,6 +17,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.multiprocess import MultiProcessCollector
 from structlog.typing import FilteringBoundLogger
 
+READY_LINE = "ready"
+"""What a process of the service writes to stdout, alone, once it works."""
 METRICS_CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 
@@ -29,6 +31,9 @@ VERDICTS = Counter("apoyo_verdicts", "Machine verdicts written.", ["outcome"])
 JOBS_WAITING = Gauge("apoyo_jobs_waiting", "Jobs without an end.", ["kind"], multiprocess_mode="mostrecent")
 OLDEST_JOB_SECONDS = Gauge("apoyo_oldest_job_seconds", "Age of the oldest job without an end.", ["kind"],
                            multiprocess_mode="mostrecent")
+ATTEMPTS_TO_DELIVER = Counter("apoyo_delivery_attempts", "Attempts to tell an event.", ["result"])
+OLDEST_DELIVERY_SECONDS = Gauge("apoyo_oldest_delivery_seconds", "Age of the oldest delivery that has not arrived.",
+                                multiprocess_mode="mostrecent")
 STAGE_SECONDS = Histogram("apoyo_stage_seconds", "Time in each stage of a verification.", ["stage"], buckets=_SECONDS)
 VERIFY_SECONDS = Histogram("apoyo_verify_seconds", "From claim to verdict.", buckets=_SECONDS)
 

@@ -12,6 +12,7 @@ from pipeline.cli.check_signature import check_signature_command
 from pipeline.cli.check_upload import check_upload_command
 from pipeline.cli.clients import clients
 from pipeline.cli.compare_faces import compare_faces_command
+from pipeline.cli.deliver import deliver
 from pipeline.cli.demo import demo
 from pipeline.cli.locate import locate_command
 from pipeline.cli.processes import processes
@@ -34,6 +35,7 @@ app.command()(verify)
 app.command()(demo)
 app.command()(serve)
 app.command()(work)
+app.command()(deliver)
 app.command()(reconcile)
 app.command()(collect)
 app.command()(backup)

@@ -1,4 +1,4 @@
-"""`apoyo serve`: the API and the workers as two child processes, started, watched and stopped together."""
+"""`apoyo serve`: the API, the workers and the deliverer as child processes, started, watched and stopped together."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.blobs.files import make_folders
-from pipeline.cli.work import READY_LINE
 from pipeline.errors import Misconfigured
 from pipeline.settings import Settings, child_environment
+from pipeline.telemetry import READY_LINE
 
-API, WORKERS = "api", "pipeline.cli.work"
+API, WORKERS, DELIVERER = "api", "pipeline.cli.work", "api.deliver"
 START_SECONDS = 120.0
 """Ray, and every network loaded and run once, on a slow machine."""
 STOP_SECONDS = 10.0
@@ -45,7 +45,7 @@ class Service:
 
 
 def serve() -> None:
-    """Start the API and the workers, and keep them until Ctrl-C (or SIGTERM)."""
+    """Start the API, the workers and the deliverer, and keep them until Ctrl-C (or SIGTERM)."""
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -76,7 +76,8 @@ def running_service(settings: Settings, *, log_file: Path | None = None, workers
     with log_file.open("ab") as log, _metrics_dir(settings) as metrics:
         environment = child_environment(settings, metrics)
         children = [Child(API, environment, log, lambda _child: _answers(f"{url}/livez")),
-                    Child(workers, environment, log, lambda child: child.said_ready)]
+                    Child(workers, environment, log, lambda child: child.said_ready),
+                    Child(DELIVERER, environment, log, lambda child: child.said_ready)]
         try:
             for child in children:
                 child.start()

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import ApoyoError
 from pipeline.settings import Settings
-from pipeline.telemetry import configure_logging, logger
+from pipeline.telemetry import READY_LINE, configure_logging, logger
 
 if TYPE_CHECKING:
     from pipeline.actors.verifier import MakeWorker
-
-READY_LINE = "workers ready"
-"""Written to stdout once every worker is warm; nothing else is."""
 
 
 def work() -> None:

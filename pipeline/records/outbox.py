@@ -16,10 +16,18 @@ class EventKind(StrEnum):
     RECEIVED = "support.received"
     DECIDED = "support.decided"
     FINAL = "support.final"
+    TEST = "webhook.test"
+    DEAD = "webhook.dead"
 
 
-def append(connection: Connection, kind: EventKind, subject_id: str, body: Mapping[str, str | int | list[str]]) -> None:
-    """Add one event within the caller's transaction. `body`: ids and codes only."""
+ABOUT_SUPPORTS = frozenset({EventKind.RECEIVED, EventKind.DECIDED, EventKind.FINAL})
+"""Those that a webhook may ask for."""
+
+
+def append(connection: Connection, kind: EventKind, subject_id: str, body: Mapping[str, str | int | list[str]]) -> str:
+    """Add one event within the caller's transaction: its id. `body`: ids and codes only."""
+    event_id = str(uuid_utils.compat.uuid7())
     connection.execute(insert(outbox).values(
-        id=str(uuid_utils.compat.uuid7()), kind=kind.value, subject_id=subject_id, body=json.dumps(dict(body), sort_keys=True),
+        id=event_id, kind=kind.value, subject_id=subject_id, body=json.dumps(dict(body), sort_keys=True),
         created_at=now_ms()))
+    return event_id

@@ -202,7 +202,40 @@ outbox = Table(
     Column("delivered_at", BigInteger),
     Index("ix_outbox_delivered_at_created_at", "delivered_at", "created_at"),
 )
-"""Events to deliver, written in the transaction that makes them true. `body`: JSON of ids and codes only."""
+"""Events to tell, written in the transaction that makes them true. `body`: JSON of ids and codes only. `delivered_at`: since when
+`deliveries` holds a row for each who asked for it."""
+
+webhooks = Table(
+    "webhooks", METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("client_id", _ID, ForeignKey(clients.c.id), nullable=False, index=True),
+    Column("url", String(2000), nullable=False),
+    Column("events", Text, nullable=False),
+    Column("kek_id", String(32), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("secret_version", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+)
+"""Where a client wants to be told. `sealed`: its signing secrets, under a key of its own; empty once deleted."""
+
+deliveries = Table(
+    "deliveries", METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("event_id", _ID, ForeignKey(outbox.c.id), nullable=False),
+    Column("target", _ID, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("delivered_at", BigInteger),
+    Column("dead_at", BigInteger),
+    Column("last_error", String(100)),
+    UniqueConstraint("event_id", "target"),
+    Index("ix_deliveries_target_delivered_at_dead_at_due_at", "target", "delivered_at", "dead_at", "due_at"),
+)
+"""One event to one target: a webhook's id, or "mail", the operator's. `due_at`: the next attempt, or the lease's end."""
 
 audit_head = Table(
     "audit_head", METADATA,

@@ -16,8 +16,9 @@ import pytest
 
 from pipeline.cli.serve import Service, running_service
 from pipeline.errors import Misconfigured
-from pipeline.settings import ApiSettings, Settings, StorageSettings, WorkerSettings, child_environment
+from pipeline.settings import ApiSettings, DeliverySettings, Settings, StorageSettings, WorkerSettings, child_environment
 from tests.contract.intake_makers import files
+from tests.receivers import receiver
 from tests.system.processes import open_to_others, processes_naming, until
 
 pytestmark = pytest.mark.system
@@ -28,7 +29,8 @@ WORKERS = "tests.system.stand_in_workers"
 def settings_in(folder: Path) -> Settings:
     return Settings(
         storage=StorageSettings(data_dir=folder / "var"), api=ApiSettings(port=0),
-        worker=WorkerSettings(count=1, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4))
+        worker=WorkerSettings(count=1, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4),
+        delivery=DeliverySettings(allow_loopback=True))
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,16 @@ def test_intake_goes_on_while_the_workers_are_down_and_they_come_back(client: ht
     location = submit(client)
     assert client.get(location).json()["status"] == "received"
     assert until(lambda: judged(client, location))["verdict"] == "accepted"
+
+
+def test_a_verdict_is_told_to_the_webhook_signed(client: httpx.Client) -> None:
+    with receiver() as hook:
+        made = client.post("/v1/webhooks", json={"url": hook.url}).json()
+        resource = verdict_of_one(client)
+        until(lambda: hook.told)
+        assert hook.told[0].json["data"] == {"support": resource["id"], "round": 1, "outcome": "accepted", "reasons": []}
+        assert hook.told[0].signed_by(made["secret"])
+        assert client.delete(f"/v1/webhooks/{made['id']}").status_code == 204
 
 
 def test_a_second_service_on_the_port_says_so(service: Service, tmp_path: Path) -> None:

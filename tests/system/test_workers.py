@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from pipeline.cli.work import READY_LINE
 from pipeline.domain.support import State
 from pipeline.records import tables
 from pipeline.records.engine import reading
 from pipeline.records.storage import Storage, open_storage
 from pipeline.records.supports import get_support
 from pipeline.settings import Settings, StorageSettings, WorkerSettings, child_environment
+from pipeline.telemetry import READY_LINE
 from tests.contract.record_makers import client_in, insert_one
 from tests.system.processes import SECONDS, alive, processes_naming, until
 

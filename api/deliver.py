@@ -1,0 +1,160 @@
+"""`python -m api.deliver`: tells events to those who asked for them, in a process of its own, until SIGINT or SIGTERM.
+
+Several may run: deliveries are leased. Each receiver is served by a task of its own with connections of its own, so that one
+that is slow or dead delays nobody else.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from api import mail
+from api.webhooks.sender import CONNECTIONS, sender
+from pipeline.errors import ApoyoError, NotFound, Unavailable
+from pipeline.records.deliveries import (
+    MAIL,
+    Attempt,
+    claim_deliveries,
+    due_targets,
+    hand_on,
+    settle_delivered,
+    settle_failed,
+)
+from pipeline.records.storage import Storage, open_storage
+from pipeline.records.webhooks import signing_secrets
+from pipeline.settings import DeliverySettings, Settings
+from pipeline.telemetry import ATTEMPTS_TO_DELIVER, READY_LINE, configure_logging, logger
+
+JITTER = 0.2
+"""Waits vary by a fifth either way, so that what failed together is not tried together."""
+RETRY_SECONDS = 1.0
+"""After the database did not answer."""
+Tell = Callable[[Attempt], Awaitable[str | None]]
+
+
+class Deliverer:
+    """Hands events on and has each target served. `stop` is the loop's own event: set it and `run` ends when attempts have."""
+
+    def __init__(self, storage: Storage, settings: DeliverySettings) -> None:
+        self._storage, self._settings = storage, settings
+        self._served: set[str] = set()
+        self._log = logger("deliverer")
+        self.stop = anyio.Event()
+
+    async def run(self) -> None:
+        async with anyio.create_task_group() as group:
+            while not self.stop.is_set():
+                wait = self._settings.poll_seconds
+                try:
+                    await self._tick(group)
+                except Unavailable as error:
+                    self._log.warning("cannot look", code=error.code)
+                    wait = RETRY_SECONDS
+                with anyio.move_on_after(wait):
+                    await self.stop.wait()
+
+    async def _tick(self, group: TaskGroup) -> None:
+        while await to_thread.run_sync(hand_on, self._storage.engine, self._settings.retake_wait_seconds):
+            pass
+        for target, url in await to_thread.run_sync(due_targets, self._storage.engine):
+            if target not in self._served:
+                self._served.add(target)
+                group.start_soon(self._serve, target, url)
+
+    async def _serve(self, target: str, url: str) -> None:
+        """Everything that is due to one target. Whatever goes wrong with it ends here."""
+        try:
+            if target == MAIL:
+                await self._serve_all(target, lambda attempt: to_thread.run_sync(mail.send, attempt, self._settings))
+                return
+            async with sender(url, self._settings) as to_receiver:
+                secrets = await to_thread.run_sync(signing_secrets, self._storage, target)
+                await self._serve_all(target, lambda attempt: to_receiver.tell(attempt, secrets))
+        except NotFound:  # removed meanwhile
+            return
+        except ApoyoError as error:
+            self._log.warning("target left", target=target, code=error.code)
+        finally:
+            self._served.discard(target)
+
+    async def _serve_all(self, target: str, tell: Tell) -> None:
+        lease = 2 * self._settings.attempt_seconds
+        while not self.stop.is_set():
+            attempts = await self._in_thread(claim_deliveries, target, CONNECTIONS, lease)
+            if not attempts:
+                return
+            async with anyio.create_task_group() as group:
+                for attempt in attempts:
+                    group.start_soon(self._attempt, attempt, tell)
+
+    async def _attempt(self, attempt: Attempt, tell: Tell) -> None:
+        log = self._log.bind(target=attempt.target, event_id=attempt.event_id, attempt=attempt.number)
+        try:
+            error = await tell(attempt)
+        except Exception as unexpected:  # whatever one receiver does must not end the others' deliveries
+            log.error("attempt failed", exc_info=unexpected)
+            error = f"unexpected.{type(unexpected).__name__}"
+        try:
+            result = await self._settle(attempt, error)
+        except Unavailable as unavailable:  # the lease runs out, and the event is told again
+            log.warning("cannot settle", code=unavailable.code)
+            return
+        ATTEMPTS_TO_DELIVER.labels(result).inc()
+        (log.info if error is None else log.warning)(result, code=error)
+
+    async def _settle(self, attempt: Attempt, error: str | None) -> str:
+        """Write what came of it: a word for logs and metrics."""
+        if error is None:
+            held, result = await self._in_thread(settle_delivered, attempt), "delivered"
+        else:
+            wait = self._wait_after(attempt.number)
+            held, result = await self._in_thread(settle_failed, attempt, error, wait), "dead" if wait is None else "failed"
+        return result if held else "late"
+
+    def _wait_after(self, number: int) -> float | None:
+        """Seconds until the next attempt after the `number`th, or None after the last."""
+        if number > len(self._settings.backoff_seconds):
+            return None
+        return self._settings.backoff_seconds[number - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await to_thread.run_sync(partial(function, self._storage.engine, *arguments))
+
+
+async def run_deliverer(storage: Storage, settings: DeliverySettings) -> None:
+    """Until SIGINT or SIGTERM; attempts under way are finished and settled."""
+    deliverer = Deliverer(storage, settings)
+    async with anyio.create_task_group() as group:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            group.start_soon(deliverer.run)
+            sys.stdout.write(f"{READY_LINE}\n")
+            sys.stdout.flush()
+            async for _ in signals:
+                deliverer.stop.set()
+                break
+
+
+def main() -> int:
+    """Deliver. Exit code 2 where the installation is wrong; the reason goes to the log."""
+    configure_logging()
+    try:
+        settings = Settings.load()
+        storage = open_storage(settings.storage)
+    except ApoyoError as error:
+        logger("deliverer").error("cannot_start", code=error.code, detail=error.detail)
+        return 2
+    anyio.run(run_deliverer, storage, settings.delivery)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
