@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-demo: weights ## specimens through the real service: intake, storage, Ray actors; a table of verdicts and a folder of overlays
+demo: weights ## specimens through the real service: intake, storage, Ray actors; a table of verdicts, a webhook, and a folder of overlays
 	@$(BIN)/apoyo demo
 
 up: weights ## the embedded service until Ctrl-C; prints its URL and where the client's secret lies

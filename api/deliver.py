@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import signal
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -21,6 +22,7 @@ from api import mail
 from api.webhooks.sender import CONNECTIONS, sender
 from pipeline.errors import ApoyoError, NotFound, Unavailable
 from pipeline.records.deliveries import (
+    AT_ONCE,
     MAIL,
     Attempt,
     claim_deliveries,
@@ -46,6 +48,7 @@ class Deliverer:
 
     def __init__(self, storage: Storage, settings: DeliverySettings) -> None:
         self._storage, self._settings = storage, settings
+        self._tls = ssl.create_default_context(cafile=settings.ca_file)
         self._served: set[str] = set()
         self._log = logger("deliverer")
         self.stop = anyio.Event()
@@ -55,20 +58,22 @@ class Deliverer:
             while not self.stop.is_set():
                 wait = self._settings.poll_seconds
                 try:
-                    await self._tick(group)
+                    if await self._tick(group):
+                        continue
                 except Unavailable as error:
                     self._log.warning("cannot look", code=error.code)
                     wait = RETRY_SECONDS
                 with anyio.move_on_after(wait):
                     await self.stop.wait()
 
-    async def _tick(self, group: TaskGroup) -> None:
-        while await to_thread.run_sync(hand_on, self._storage.engine, self._settings.retake_wait_seconds):
-            pass
+    async def _tick(self, group: TaskGroup) -> bool:
+        """Hand on some events, and have every target served that something is due to. Whether there are more events."""
+        handed_on = await to_thread.run_sync(hand_on, self._storage.engine, self._settings.retake_wait_seconds)
         for target, url in await to_thread.run_sync(due_targets, self._storage.engine):
             if target not in self._served:
                 self._served.add(target)
                 group.start_soon(self._serve, target, url)
+        return bool(handed_on == AT_ONCE)
 
     async def _serve(self, target: str, url: str) -> None:
         """Everything that is due to one target. Whatever goes wrong with it ends here."""
@@ -76,7 +81,7 @@ class Deliverer:
             if target == MAIL:
                 await self._serve_all(target, lambda attempt: to_thread.run_sync(mail.send, attempt, self._settings))
                 return
-            async with sender(url, self._settings) as to_receiver:
+            async with sender(url, self._settings, self._tls) as to_receiver:
                 secrets = await to_thread.run_sync(signing_secrets, self._storage, target)
                 await self._serve_all(target, lambda attempt: to_receiver.tell(attempt, secrets))
         except NotFound:  # removed meanwhile

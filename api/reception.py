@@ -76,7 +76,18 @@ async def read_json(request: Request, model: type[M]) -> M:
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
     """What /openapi.json says of a body that `read_json` reads."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+    schema = model.model_json_schema()
+    named = schema.pop("$defs", {})
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _in_place(schema, named)}}}}
+
+
+def _in_place(schema: Any, named: dict[str, Any]) -> Any:
+    """With every reference replaced by what it names: in the whole description it would lead nowhere."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return named[schema["$ref"].rpartition("/")[2]]
+        return {key: _in_place(value, named) for key, value in schema.items()}
+    return [_in_place(one, named) for one in schema] if isinstance(schema, list) else schema
 
 
 async def _small(chunks: AsyncIterator[bytes]) -> bytes:

@@ -18,8 +18,15 @@ def utc_now() -> datetime:
 
 
 def today_in_mexico(clock: Clock = utc_now) -> date:
-    """The calendar day in Mexico City: what a credential's validity is judged against when nothing else is said."""
+    """The calendar day in Mexico City."""
     return clock().astimezone(MEXICO_CITY).date()
+
+
+def day_of_capture(captured_at: datetime | None, clock: Clock = utc_now) -> date:
+    """The day, in Mexico City, by which a support is judged unless it says another: that of its capture, for what was captured
+    offline arrives later. A phone's clock that runs ahead does not reach into the future; unknown: today."""
+    today = today_in_mexico(clock)
+    return today if captured_at is None else min(today, captured_at.astimezone(MEXICO_CITY).date())
 
 
 def from_millis(millis: int) -> datetime:

@@ -6,14 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from api.problems import Problem
 from api.supports.form import INFO as INFO_PART
 from api.supports.form import SupportForm
 from pipeline.blobs.api import BlobStore
-from pipeline.clock import MEXICO_CITY, Clock, today_in_mexico
+from pipeline.clock import Clock, day_of_capture
 from pipeline.domain.capture import Part
 from pipeline.domain.process import Process
 from pipeline.domain.support import SupportInfo
@@ -72,7 +71,7 @@ class Intake:
         except NotFound:
             raise _unfit("process_unknown", "`support` names a process that is not open here: send the id of one that "
                                             "`GET /v1/processes` lists, or none for `demo`.") from None
-        if not process.takes(self._day_of(info)):
+        if not process.takes(day_of_capture(info.captured_at, self._clock)):
             raise _unfit("process_closed", f"The process gathers supports from {process.opens or 'its beginning'} to "
                                            f"{process.closes or 'its end'}: `captured_at` tells when this one was captured.")
         if process.applicants is not None and info.applicant not in process.applicants:
@@ -92,19 +91,13 @@ class Intake:
             raise
         found, created = self._commit(NewSupport(
             id=support_id, client_id=client_id, process=process.id, policy_version=process.version,
-            as_of=form.info.as_of or self._day_of(form.info), parts=tuple(stored), key=wrapped,
+            as_of=form.info.as_of or day_of_capture(form.info.captured_at, self._clock), parts=tuple(stored), key=wrapped,
             applicant=form.info.applicant if process.applicants is not None else None, idempotency=idempotency))
         if created:
             SUPPORTS_RECEIVED.inc()
         else:
             discard(self._storage.blobs, stored)
         return Receipt(found, created)
-
-    def _day_of(self, info: SupportInfo) -> date:
-        """The day, in Mexico City, on which it was captured: a support that was captured offline arrives later, and its card is
-        judged as it was. A phone's clock that runs ahead does not reach into the future."""
-        today = today_in_mexico(self._clock)
-        return today if info.captured_at is None else min(today, info.captured_at.astimezone(MEXICO_CITY).date())
 
     def _commit(self, new: NewSupport) -> tuple[str, bool]:
         try:

@@ -82,12 +82,11 @@ class Sender:
 
 @asynccontextmanager
 async def sender(
-    url: str, settings: DeliverySettings, clock: Clock = utc_now, resolve: Resolve = look_up
+    url: str, settings: DeliverySettings, tls: ssl.SSLContext, clock: Clock = utc_now, resolve: Resolve = look_up
 ) -> AsyncIterator[Sender]:
-    """A sender to this URL while the block runs."""
-    context = ssl.create_default_context(cafile=settings.ca_file)
+    """A sender to this URL while the block runs. tls: made once, for to read every root certificate takes a while."""
     backend = GuardedBackend(settings.allow_loopback, resolve)
     async with httpcore.AsyncConnectionPool(
-            ssl_context=context, max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS,
+            ssl_context=tls, max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS,
             keepalive_expiry=KEPT_SECONDS, network_backend=backend) as pool:
         yield Sender(pool, url, settings.attempt_seconds, clock)

@@ -21,6 +21,8 @@ DEMO_SEED = 2026
 VERDICT_DEADLINE_S = 120
 """For the last of a dozen supports on two slow cores; the demo says so rather than wait for ever."""
 POLL_S = 0.2
+HOOK_DEADLINE_S = 20
+"""From the last verdict to the last message: the deliverer looks four times a second."""
 
 
 @dataclass(slots=True)
@@ -51,28 +53,35 @@ def demo(
     from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
     from models.specimens.make import make_demo
+    from pipeline.cli.demo_hook import registered_hook
     from pipeline.cli.serve import running_service
     from pipeline.settings import Settings
 
     console = table_console()
     folders = make_demo(out / "specimens", seed)
     supports = [Sent(folder, json.loads((folder / "truth.json").read_text(encoding="utf-8"))["expected"]) for folder in folders]
-    settings = Settings.model_validate({"storage": {"data_dir": out / "var"}, "api": {"port": 0}})
+    settings = Settings.model_validate({"storage": {"data_dir": out / "var"}, "api": {"port": 0},
+                                        "delivery": {"allow_loopback": True, "retake_wait_seconds": 0}})
     with Progress(SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), console=console) as progress:
         starting = progress.add_task("starting the service (API, storage, Ray) …", total=None)
         with running_service(settings, log_file=out / "service.log") as service:
             progress.update(starting, total=1, completed=1, description=f"service ready at {service.url}")
             headers = {"Authorization": f"Bearer {service.secret}"}
-            with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client:
+            with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client, registered_hook(client) as hook:
                 send_all(client, supports, seed, progress)
                 await_all(client, supports, progress)
+                told = hook.wait_for({support.resource["id"] for support in supports}, HOOK_DEADLINE_S)
             stopping = progress.add_task("stopping what was started …", total=None)
         progress.update(stopping, total=1, completed=1, description="stopped")
     draw_all(supports, out / "seen")
     print_table(supports, console)
     console.print(f"look into [bold]{out / 'seen'}[/] (what was seen, drawn over what was sent) and {out / 'specimens'}")
+    console.print(f"webhook: {len(hook.told)} of {len(supports)} verdicts told to a receiver, {hook.forged} wrong signatures")
     if not all(support.as_expected for support in supports):
         console.print("[red]not every verdict is as expected[/]")
+        raise typer.Exit(1)
+    if not told or hook.forged:
+        console.print("[red]the webhook was not told every verdict: see service.log[/]")
         raise typer.Exit(1)
 
 

@@ -32,7 +32,7 @@ def verify(
     dirs: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders with front.*, back.*, selfie.*, signature.*")],
     process: Annotated[str, typer.Option(help="The process whose policy judges: demo, or a TOML file.")] = DEMO_PROCESS.id,
     as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Judge vigencia as of this day (default: support.json's, "
-                                                                   "else today in Mexico City).")] = None,
+                                                                   "else the day of capture, else today).")] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line instead of the table.")] = False,
     overlays: Annotated[Path | None, typer.Option(metavar="OUT", help="Draw what was seen into this folder.")] = None,
 ) -> None:
@@ -61,7 +61,7 @@ def judge_folder(folder: Path, policy: Process, day: date | None, networks: Netw
                  overlays: Path | None) -> dict[str, Any]:
     """The resource of one folder; a fault of this support becomes its `error` and stops no other."""
     from models.registry import load_templates
-    from pipeline.clock import today_in_mexico
+    from pipeline.clock import day_of_capture
     from pipeline.decide import decide
     from pipeline.domain.context import Context
     from pipeline.result import Heading, support_resource
@@ -70,7 +70,8 @@ def judge_folder(folder: Path, policy: Process, day: date | None, networks: Netw
     try:
         capture = read_folder(folder)
         evidence = examine(capture, networks, calibration, load_templates())
-        context = Context(capture.info, policy, calibration, day or capture.info.as_of or today_in_mexico())
+        as_of = day or capture.info.as_of or day_of_capture(capture.info.captured_at)
+        context = Context(capture.info, policy, calibration, as_of)
         verdict = decide(evidence, context)
         heading = Heading(str(uuid.uuid5(uuid.NAMESPACE_URL, folder.resolve().as_uri())), str(folder), 1, datetime.now(UTC))
         resource = support_resource(heading, evidence, verdict, context)

@@ -1,0 +1,132 @@
+"""Who may do what: every route, as everybody. A route without its line here fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.contract.intake_makers import OFFICER, OTHER_SECRET, Service, files, service
+from tests.contract.test_api_refusals import check_problem
+from tests.contract.test_api_rounds import CONFIRMED, NEW, support_in
+
+BACKEND, BOTH, DESK, OPEN = "backend", "both", "officer", "open"
+OTHER = {"Authorization": f"Bearer {OTHER_SECRET}"}
+KEY = {"Idempotency-Key": "of-the-matrix"}
+PICTURE = {"content": NEW["back"], "headers": {"Idempotency-Key": "of-the-retake", "Content-Type": "image/jpeg"}}
+MATRIX: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
+    ("GET", "/livez"): (OPEN, {}),
+    ("GET", "/readyz"): (OPEN, {}),
+    ("GET", "/metrics"): (OPEN, {}),
+    ("POST", "/v1/supports"): (BACKEND, {"files": files(), "headers": KEY}),
+    ("GET", "/v1/supports"): (BOTH, {}),
+    ("GET", "/v1/supports/{support_id}"): (BOTH, {}),
+    ("GET", "/v1/supports/{support_id}/events"): (BOTH, {}),
+    ("PUT", "/v1/supports/{support_id}/captures/{side}"): (BACKEND, PICTURE),
+    ("POST", "/v1/supports/{support_id}/review"): (BACKEND, {}),
+    ("POST", "/v1/supports/{support_id}/decisions"): (DESK, {"json": CONFIRMED}),
+    ("GET", "/v1/counts"): (BOTH, {}),
+    ("GET", "/v1/processes"): (BOTH, {}),
+    ("GET", "/v1/processes/{process_id}"): (BOTH, {}),
+    ("POST", "/v1/webhooks"): (BACKEND, {"json": {"url": "https://hook.example/"}}),
+    ("GET", "/v1/webhooks"): (BACKEND, {}),
+    ("GET", "/v1/webhooks/{webhook_id}"): (BACKEND, {}),
+    ("POST", "/v1/webhooks/{webhook_id}/test"): (BACKEND, {}),
+    ("POST", "/v1/webhooks/{webhook_id}/rotate"): (BACKEND, {}),
+    ("POST", "/v1/webhooks/{webhook_id}/replay"): (BACKEND, {}),
+    ("DELETE", "/v1/webhooks/{webhook_id}"): (BACKEND, {}),
+}
+"""Each route, who may use it, and a request that is right but for its sender; those that change much come after those that look."""
+
+
+@pytest.fixture(scope="module")
+def under_test(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, dict[str, str]]]:
+    """A service in which the first client owns a support (its back is wanted again) and a webhook."""
+    async def own(running: Service) -> dict[str, str]:
+        place = await support_in(running, "retake_wanted", "back")
+        hook = await running.client.post("/v1/webhooks", json={"url": "https://hook.example/"})
+        return {"support_id": place.rpartition("/")[2], "webhook_id": hook.json()["id"], "side": "back", "process_id": "demo"}
+
+    with service(tmp_path_factory.mktemp("roles")) as running:
+        yield running, anyio.run(own, running)
+
+
+async def ask(running: Service, route: tuple[str, str], owned: dict[str, str], headers: dict[str, str]) -> httpx.Response:
+    request = dict(MATRIX[route][1])
+    headers = {**request.pop("headers", {}), **headers}
+    return await running.client.request(route[0], route[1].format(**owned), headers=headers, **request)
+
+
+def test_every_route_has_its_line_and_every_reference_leads_somewhere(under_test: tuple[Service, dict[str, str]]) -> None:
+    described = anyio.run(under_test[0].client.get, "/openapi.json").json()
+    assert {(method.upper(), path) for path, methods in described["paths"].items() for method in methods} == set(MATRIX)
+    named = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+    assert {ref.split('"')[0] for ref in json.dumps(described).split('"$ref": "')[1:]} <= named
+
+
+@pytest.mark.parametrize("route", MATRIX, ids=" ".join)
+def test_nobody_gets_further_than_the_role_allows(route: tuple[str, str], under_test: tuple[Service, dict[str, str]]) -> None:
+    running, owned = under_test
+    role = MATRIX[route][0]
+
+    async def run() -> None:
+        if role == OPEN:
+            assert (await ask(running, route, owned, {"Authorization": ""})).status_code == 200
+            return
+        before = running.kept()
+        for wrong in ("", "Bearer apoyo_wrong", "Basic YTpi"):
+            check_problem(await ask(running, route, owned, {"Authorization": wrong}), 401, "unauthorized")
+        if role == BACKEND:
+            check_problem(await ask(running, route, owned, OFFICER), 403, "forbidden")
+        elif role == DESK:
+            check_problem(await ask(running, route, owned, {}), 403, "forbidden")
+        assert running.kept() == before
+
+    anyio.run(run)
+
+
+OWNED = [route for route, (role, _) in MATRIX.items() if "_id}" in route[1] and "process" not in route[1] and role != DESK]
+"""An officer owns nothing, and sees all."""
+
+
+@pytest.mark.parametrize("route", OWNED, ids=" ".join)
+def test_what_is_another_s_is_as_absent_as_what_is_not(route: tuple[str, str], under_test: tuple[Service, dict[str, str]]) -> None:
+    running, owned = under_test
+
+    async def run() -> None:
+        before = running.kept()
+        bodies = set()
+        nothing = {**owned, "support_id": "0192f000-0000-7000-8000-000000000000", "webhook_id": "0192f000-0000-7000-8000-000000000000"}
+        for wanted in (owned, nothing):
+            answer = await ask(running, route, wanted, OTHER)
+            check_problem(answer, 404, "webhook_not_found" if "webhook" in route[1] else "support_not_found")
+            bodies.add(json.dumps({key: value for key, value in answer.json().items() if key != "instance"}))
+        assert len(bodies) == 1
+        assert running.kept() == before
+
+    anyio.run(run)
+
+
+def test_every_answer_has_the_manners(tmp_path: Path) -> None:
+    """Whoever asks for whatever, with success or without: who it was counted for, and by which id to speak of it."""
+    async def run() -> None:
+        with service(tmp_path) as running:
+            place = await support_in(running, "accepted")
+            hook = await running.client.post("/v1/webhooks", json={"url": "https://hook.example/"})
+            owned = {"support_id": place.rpartition("/")[2], "webhook_id": hook.json()["id"], "side": "back", "process_id": "demo"}
+            ids = set()
+            for route, (role, _) in MATRIX.items():
+                answer = await ask(running, route, owned, OFFICER if role == DESK else {})
+                assert answer.status_code < 300 or (route[1].rpartition("/")[2] in ("{side}", "review") and answer.status_code == 409)
+                assert answer.headers["ratelimit-policy"].startswith('"client";q='), route
+                assert answer.headers["ratelimit"].startswith('"client";r='), route
+                assert answer.headers["cache-control"] == "no-store" and answer.headers["x-content-type-options"] == "nosniff"
+                ids.add(answer.headers["request-id"])
+            assert len(ids) == len(MATRIX)
+
+    anyio.run(run)
