@@ -20,6 +20,7 @@ from anyio.abc import TaskGroup
 
 from api import mail
 from api.webhooks.sender import CONNECTIONS, sender
+from pipeline import faults
 from pipeline.errors import ApoyoError, NotFound, Unavailable
 from pipeline.records.deliveries import (
     AT_ONCE,
@@ -108,6 +109,7 @@ class Deliverer:
         except Exception as unexpected:  # whatever one receiver does must not end the others' deliveries
             log.error("attempt failed", exc_info=unexpected)
             error = f"unexpected.{type(unexpected).__name__}"
+        faults.point("deliver.told")
         try:
             result = await self._settle(attempt, error)
         except Unavailable as unavailable:  # the lease runs out, and the event is told again
@@ -157,6 +159,7 @@ def main() -> int:
     except ApoyoError as error:
         logger("deliverer").error("cannot_start", code=error.code, detail=error.detail)
         return 2
+    faults.arm(settings.faults.points)
     anyio.run(run_deliverer, storage, settings.delivery)
     return 0
 

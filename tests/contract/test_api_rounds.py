@@ -238,6 +238,40 @@ def test_the_citizen_s_wish_opens_a_round_that_is_with_a_person(pair: StorageSet
     anyio.run(run)
 
 
+@pytest.mark.parametrize("turn", range(4))
+def test_of_a_retake_a_wish_and_a_decision_at_once_one_comes_first(turn: int, pair: StorageSettings) -> None:
+    """Whichever does, the others find the state that it left, and rounds, jobs and verdicts fit together."""
+    async def run() -> None:
+        with service(pair) as under_test:
+            place = await support_in(under_test, "retake_wanted", "back")
+            answers: dict[str, httpx.Response] = {}
+
+            async def ask(name: str) -> None:
+                if name == "retake":
+                    answers[name] = await retake(under_test, place, "back")
+                elif name == "wish":
+                    answers[name] = await under_test.client.post(f"{place}/review")
+                else:
+                    answers[name] = await decide(under_test, place, CONFIRMED)
+
+            async with anyio.create_task_group() as group:
+                names = ["retake", "wish", "decision"]
+                for name in names[turn % 3:] + names[:turn % 3]:
+                    group.start_soon(ask, name)
+            assert {answer.status_code for answer in answers.values()} <= {200, 201, 202, 409}
+            told = (await under_test.client.get(place)).json()
+            done = {name for name, answer in answers.items() if answer.status_code < 300}
+            jobs = claim(under_test.storage.engine, JobKind.SUPPORT, "test", 30)
+            ends = {"received": {"retake"}, "in_review": {"wish"}, "final": {"decision"}}
+            assert ends[told["status"]] <= done
+            assert not {"retake", "wish"} <= done, "one round, one opener"
+            assert [one["round"] for one in told["rounds"]] == ([1, 2] if "wish" in done else [1])
+            assert (len(jobs), told["round"]) == (int("retake" in done), 1 + int(bool({"retake", "wish"} & done)))
+            assert audit.first_broken(under_test.storage.engine) is None
+
+    anyio.run(run)
+
+
 @pytest.mark.parametrize("state", ["received", "processing", "accepted", "rejected", "final"])
 def test_a_person_is_asked_for_only_instead_of_a_retake(state: str, pair: StorageSettings) -> None:
     async def run() -> None:

@@ -21,7 +21,7 @@ from pipeline.settings import DeliverySettings
 from tests.contract.intake_makers import OFFICER, OTHER_SECRET, Service, service
 from tests.contract.test_api_refusals import check_problem
 from tests.contract.test_api_rounds import CONFIRMED, decide, judge_round, retake, support_in
-from tests.receivers import drop, endless, hang, ok_then_drop, receiver, status
+from tests.receivers import certificate, drop, endless, hang, ok_then_drop, receiver, status
 
 HOOKS = "/v1/webhooks"
 OTHER = {"Authorization": f"Bearer {OTHER_SECRET}"}
@@ -214,6 +214,23 @@ def test_nobody_on_this_machine_is_reached_where_it_is_not_allowed(tmp_path: Pat
                 for one in hooks:
                     await settled(under_test, one["id"], dead=1, last_error="address_forbidden")  # type: ignore[arg-type]
             assert inside.told == []
+
+    anyio.run(run)
+
+
+@pytest.mark.parametrize(("names", "trusted", "arrives"), [
+    (("127.0.0.1",), True, True), (("another.example",), True, False), (("127.0.0.1",), False, False)])
+def test_https_is_spoken_with_whom_the_certificate_names(names: tuple[str, ...], trusted: bool, arrives: bool, tmp_path: Path) -> None:
+    tls, file = certificate(tmp_path, *names)
+
+    async def run() -> None:
+        with service(tmp_path, allow_loopback=True) as under_test, receiver(tls) as hook:
+            made = await register(under_test, hook.url)
+            await test_event(under_test, made["id"])
+            async with delivering(under_test, tmp_path, backoff_seconds=(), ca_file=file if trusted else None):
+                standing = await settled(under_test, made["id"], waiting=0)
+            assert (standing["delivered"], standing["last_error"]) == ((1, None) if arrives else (0, "connect_failed"))
+            assert len(hook.told) == int(arrives)
 
     anyio.run(run)
 
