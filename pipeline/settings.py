@@ -99,6 +99,9 @@ class WorkerSettings(_Section):
     """How work is leased (design, decision 5)."""
 
     count: int = Field(default_factory=available_cores, ge=1)
+    """Workers, each on one core; where `max_count` is more, the fewest that are kept."""
+    max_count: int = Field(default=0, ge=0)
+    """The most workers that a backlog brings up; 0: always `count`. For a Ray whose autoscaler adds nodes for them."""
     lease_seconds: float = Field(default=10.0, gt=0)
     heartbeat_seconds: float = Field(default=2.0, gt=0)
     hard_deadline_seconds: float = Field(default=20.0, gt=0)
@@ -143,11 +146,13 @@ class DeliverySettings(_Section):
 
 
 class RaySettings(_Section):
-    """The embedded one-node Ray."""
+    """The embedded one-node Ray, or the cluster that is there already."""
 
+    address: str = ""
+    """HOST:PORT of a cluster with a node on this machine, or `auto`; empty: a node of our own, on loopback."""
     object_store_bytes: int = Field(default=200 * MIB, ge=80 * MIB)
     token_file: Path = Path()
-    """Ray's shared token (mode 0600); made at the first start."""
+    """Ray's shared token (mode 0600); made at the first start, or the one of the cluster at `address`."""
 
 
 class FaultSettings(_Section):

@@ -9,13 +9,26 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    start_http_server,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 from structlog.typing import FilteringBoundLogger
+
+from pipeline.errors import Misconfigured
 
 READY_LINE = "ready"
 """What a process of the service writes to stdout, alone, once it works."""
@@ -71,6 +84,26 @@ def logger(room: str) -> FilteringBoundLogger:
     """A logger whose lines carry `room`. Bind ids to it: `log.bind(support=support_id)`."""
     bound: FilteringBoundLogger = structlog.get_logger(room=room)
     return bound
+
+
+@contextmanager
+def serve_shared_metrics(host: str, port: int) -> Iterator[str]:
+    """HTTP on which /metrics shows every process that writes to PROMETHEUS_MULTIPROC_DIR, while the block runs: its URL.
+
+    port: 0 takes a free one. Raises `Misconfigured` where it is taken, or no such folder is there.
+    """
+    registry = CollectorRegistry()
+    try:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        server, thread = start_http_server(port, host, registry)
+    except (ValueError, OSError) as error:
+        raise Misconfigured(f"metrics cannot be served on {host}:{port}: {error}", code="no_metrics") from error
+    try:
+        yield f"http://{host}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def render_metrics(shared: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""The embedded Ray: one node on loopback behind a token, holding nothing that cannot be lost.
+"""Ray: one node of our own on loopback, or a cluster that is there; behind a token, and holding nothing that cannot be lost.
 
 Ray keeps no truth here: work waits in the database, and only names of files and settings cross into actors.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.blobs.files import PRIVATE_DIR, read_or_make_secret
+from pipeline.blobs.files import PRIVATE_DIR, read_or_make_secret, read_secret
 from pipeline.errors import Misconfigured
 from pipeline.settings import Settings, export
 
@@ -23,6 +23,37 @@ MAX_SOCKET_PATH = 107
 """Linux: sun_path holds 108 bytes with its terminating zero (unix(7))."""
 RAY_SOCKET_TAIL = len("/session_2026-11-24_22-00-00_000000_4194304/sockets/plasma_store") + 8
 """What Ray appends to its folder for the longest socket, with some to spare."""
+_COMMON = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+           "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""A driver's environment, wherever its Ray is."""
+
+
+@contextmanager
+def connected_ray(settings: Settings) -> Iterator[None]:
+    """A Ray for this process while the block runs. Raises `Misconfigured` where the cluster at `ray.address` is not to be had."""
+    with attached_ray(settings) if settings.ray.address else embedded_ray(settings):
+        yield
+
+
+@contextmanager
+def attached_ray(settings: Settings) -> Iterator[None]:
+    """Join the cluster at `settings.ray.address`, one of whose nodes is on this machine; it outlives the block.
+
+    How many threads a worker takes is the environment of the cluster's nodes.
+    """
+    token = settings.ray.token_file
+    read_secret(token, "the cluster's token (APOYO_RAY__TOKEN_FILE)")
+    export({**_COMMON, "RAY_AUTH_TOKEN_PATH": str(token)})
+    import ray  # only now: Ray reads its environment when it is imported
+
+    try:
+        ray.init(address=settings.ray.address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:  # what Ray raises for absent, deaf and malformed
+        raise Misconfigured(f"no Ray cluster at {settings.ray.address}: {type(error).__name__}", code="no_ray_cluster") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 @contextmanager
@@ -54,8 +85,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     """
     read_or_make_secret(settings.ray.token_file, lambda: secrets.token_hex(32))
     return {
-        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(settings.ray.token_file), "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        **_COMMON, "RAY_AUTH_TOKEN_PATH": str(settings.ray.token_file), "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1",
     }
 

@@ -1,7 +1,8 @@
-"""Keeps the planned number of verifiers alive. Knows nothing of supports: what a dead worker held, another claims."""
+"""Keeps the wanted number of verifiers alive. Knows nothing of supports: what a dead worker held, another claims."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import ray
 from ray.exceptions import RayError
 
 from pipeline import telemetry
+from pipeline.actors.demand import LOOK_SECONDS, Demand
 from pipeline.actors.verifier import MakeWorker, Verifier
 from pipeline.errors import Misconfigured
 from pipeline.settings import Settings
@@ -22,6 +24,8 @@ FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 30.0
 """Waits before a worker is started again double while it dies young, so that one that cannot start does not eat the machine."""
 YOUNG_SECONDS = 30.0
 """A worker that lived this long did start; its slot's wait begins anew."""
+CountBacklog = Callable[[], float]
+"""Jobs without an end; NaN where that is not known."""
 
 
 @dataclass
@@ -29,18 +33,24 @@ class Slot:
     """One worker's place: its actor while there is one, and when another may be started."""
 
     actor: Any = None
+    up: Any = None
+    """Done when the actor is warm: before, a cluster may still have no room for it."""
     working: Any = None
     started_at: float = 0.0
     start_after: float = 0.0
     backoff: float = FIRST_BACKOFF_SECONDS
+    leaving: bool = False
 
 
 class Supervisor:
-    """Starts, restarts and drains `settings.worker.count` verifiers in the Ray that is connected."""
+    """Starts, restarts and drains verifiers in the Ray that is connected: `settings.worker.count`, or as many as are wanted."""
 
-    def __init__(self, settings: Settings, make_worker: MakeWorker) -> None:
-        self._settings, self._make_worker = settings, make_worker
+    def __init__(self, settings: Settings, make_worker: MakeWorker, backlog: CountBacklog = lambda: math.nan) -> None:
+        """backlog: asked every `LOOK_SECONDS` where `settings.worker.max_count` lets the number vary."""
+        self._settings, self._make_worker, self._backlog = settings, make_worker, backlog
         self._slots = [Slot() for _ in range(settings.worker.count)]
+        self._demand = Demand(settings.worker.count, settings.worker.max_count)
+        self._look_at = 0.0
         self._log = telemetry.logger("supervisor")
 
     def run(self, stop: threading.Event, ready: Callable[[], None]) -> None:
@@ -54,12 +64,13 @@ class Supervisor:
         ready()
         while not stop.is_set():
             self._replace_dead()
+            self._follow_demand()
             stop.wait(TICK_SECONDS)
         self._drain()
 
     def _await_start(self) -> None:
         try:
-            ray.get([slot.actor.pid.remote() for slot in self._slots])
+            ray.get([slot.up for slot in self._slots])
         except RayError as error:
             said = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise Misconfigured(f"a worker could not start: {said[-1] if said else type(error).__name__}",
@@ -70,7 +81,7 @@ class Supervisor:
         kind: Any = ray.remote(Verifier)
         slot.actor = kind.options(num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=2).remote(
             self._settings, self._make_worker)
-        slot.working = slot.actor.work.remote()
+        slot.up, slot.working = slot.actor.pid.remote(), slot.actor.work.remote()
         slot.started_at = time.monotonic()
 
     def _replace_dead(self) -> None:
@@ -79,12 +90,30 @@ class Supervisor:
         over = set(ray.wait(alive, num_returns=len(alive), timeout=0)[0]) if alive else set()
         for slot in self._slots:
             if slot.actor is not None and slot.working in over:
-                self._log.warning("worker ended", error_type=_why(slot.working))
+                if not slot.leaving:
+                    self._log.warning("worker ended", error_type=_why(slot.working))
                 slot.backoff = (FIRST_BACKOFF_SECONDS if now - slot.started_at > YOUNG_SECONDS
                                 else min(2 * slot.backoff, MAX_BACKOFF_SECONDS))
                 slot.actor, slot.working, slot.start_after = None, None, now + slot.backoff
-            if slot.actor is None and now >= slot.start_after:
+            if slot.actor is None and now >= slot.start_after and not slot.leaving:
                 self._start(slot)
+        self._slots = [slot for slot in self._slots if slot.actor is not None or not slot.leaving]
+
+    def _follow_demand(self) -> None:
+        """More slots where the backlog asks for them; fewer by draining, so that nothing in hand is dropped."""
+        now = time.monotonic()
+        if self._settings.worker.max_count <= self._settings.worker.count or now < self._look_at:
+            return
+        self._look_at = now + LOOK_SECONDS
+        staying = [slot for slot in self._slots if not slot.leaving]
+        change = self._demand.wanted(self._backlog(), now) - len(staying)
+        if change:
+            self._log.info("workers", wanted=len(staying) + change, before=len(staying))
+        self._slots += [Slot() for _ in range(change)]  # _replace_dead starts them
+        for slot in staying[len(staying) + change:]:
+            slot.leaving = True
+            if slot.actor is not None:
+                _end(slot)
 
     def _drain(self) -> None:
         working = [slot.working for slot in self._slots if slot.actor is not None]
@@ -93,6 +122,14 @@ class Supervisor:
                 slot.actor.drain.remote()
         if working:
             ray.wait(working, num_returns=len(working), timeout=self._settings.worker.hard_deadline_seconds)
+
+
+def _end(slot: Slot) -> None:
+    """Drained if it works; if the cluster has found no room for it yet, it need not be started to be told."""
+    if ray.wait([slot.up], timeout=0)[0]:
+        slot.actor.drain.remote()
+    else:
+        ray.kill(slot.actor)
 
 
 def _why(working: Any) -> str:

@@ -59,10 +59,14 @@ def sync_folder(path: Path) -> None:
 
 
 def read_or_make_secret(path: Path, make: Callable[[], str]) -> str:
-    """The secret text in `path`, which is made (mode 0600) if absent. Raises `Misconfigured` where others can read it."""
+    """The secret text in `path`, which is made (mode 0600) if absent. Raises `Misconfigured` where others can read it.
+
+    A file of another owner is one that was mounted: the group may read it then, since that is how this process can.
+    """
     if not path.exists():
         put_file_if_absent(path, (make() + "\n").encode())
-    if path.stat().st_mode & 0o077:
+    found = path.stat()
+    if found.st_mode & (0o077 if found.st_uid == os.getuid() else 0o007):
         raise Misconfigured(f"{path} can be read by others: chmod 600 it", code="secret_not_private")
     secret = path.read_text().strip()
     if not secret:

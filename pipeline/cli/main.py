@@ -15,6 +15,8 @@ from pipeline.cli.compare_faces import compare_faces_command
 from pipeline.cli.deliver import deliver
 from pipeline.cli.demo import demo
 from pipeline.cli.locate import locate_command
+from pipeline.cli.metrics import metrics
+from pipeline.cli.migrate import migrate
 from pipeline.cli.processes import processes
 from pipeline.cli.read_codes import read_codes_command
 from pipeline.cli.read_mrz import read_mrz_command
@@ -36,6 +38,8 @@ app.command()(demo)
 app.command()(serve)
 app.command()(work)
 app.command()(deliver)
+app.command()(migrate)
+app.command()(metrics)
 app.command()(reconcile)
 app.command()(collect)
 app.command()(backup)

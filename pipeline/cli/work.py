@@ -1,17 +1,19 @@
-"""`apoyo work`: the workers alone, in an embedded Ray, until SIGINT or SIGTERM."""
+"""`apoyo work`: the workers alone, in an embedded Ray or a cluster's, until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ApoyoError
+from pipeline.errors import ApoyoError, Unavailable
 from pipeline.settings import Settings
 from pipeline.telemetry import READY_LINE, configure_logging, logger
 
 if TYPE_CHECKING:
+    from pipeline.actors.supervisor import CountBacklog
     from pipeline.actors.verifier import MakeWorker
 
 
@@ -23,17 +25,37 @@ def work() -> None:
 
 
 def run_workers(settings: Settings, make_worker: MakeWorker) -> None:
-    """Start Ray and the workers in this process, and keep them until SIGINT or SIGTERM. Raises `Misconfigured`."""
-    from pipeline.actors.cluster import embedded_ray
+    """Start the workers, and keep them until SIGINT or SIGTERM. Raises `Misconfigured`."""
+    from pipeline.actors.cluster import connected_ray
 
     configure_logging()
     stop = threading.Event()
-    with embedded_ray(settings):
+    with connected_ray(settings):
         from pipeline.actors.supervisor import Supervisor
 
         for name in (signal.SIGINT, signal.SIGTERM):  # after ray.init, which sets handlers of its own
             signal.signal(name, lambda *_: stop.set())
-        Supervisor(settings, make_worker).run(stop, ready=lambda: print(READY_LINE, flush=True))
+        Supervisor(settings, make_worker, _backlog(settings)).run(stop, ready=lambda: print(READY_LINE, flush=True))
+
+
+def _backlog(settings: Settings) -> CountBacklog:
+    """How many supports have no verdict. The database is opened by the first who asks."""
+    from functools import cache
+
+    from pipeline.records.leases import JobKind, backlog
+    from pipeline.records.storage import Storage, open_storage
+
+    @cache
+    def storage() -> Storage:
+        return open_storage(settings.storage)
+
+    def count() -> float:
+        try:
+            return backlog(storage().engine, JobKind.SUPPORT).count
+        except Unavailable:
+            return math.nan
+
+    return count
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline import settings as module
-from pipeline.blobs.files import read_secret
+from pipeline.blobs.files import read_or_make_secret, read_secret
 from pipeline.errors import Misconfigured
 from pipeline.settings import Settings, WorkerSettings
 
@@ -65,6 +65,21 @@ def test_a_secret_comes_from_a_file_that_not_everybody_reads(tmp_path: Path, con
         read_secret(file, "the password")
     assert caught.value.code == code
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away, as a mounted one is another's")
+@pytest.mark.parametrize(("mode", "owner", "accepted"), [(0o440, 65_534, True), (0o444, 65_534, False), (0o440, 0, False)])
+def test_a_mounted_key_may_be_read_by_the_group(tmp_path: Path, mode: int, owner: int, accepted: bool) -> None:
+    file = tmp_path / "kek"
+    file.write_text("ab\n")
+    file.chmod(mode)
+    os.chown(file, owner, 0)
+    if accepted:
+        assert read_or_make_secret(file, str) == "ab"
+        return
+    with pytest.raises(Misconfigured) as caught:
+        read_or_make_secret(file, str)
+    assert caught.value.code == "secret_not_private"
 
 
 def test_a_child_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,33 @@
+"""How many workers the backlog asks for. Pure: numbers in, a number out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+JOBS_A_WORKER = 8
+"""A worker ends this many in some three seconds (docs/performance.md): fewer do not need another, whose start takes longer."""
+LOOK_SECONDS = 5.0
+"""How often the backlog is asked for."""
+PATIENCE_SECONDS = 120.0
+"""Workers stay this long after the last look that needed them: a lull between two waves costs no starts."""
+
+
+@dataclass
+class Demand:
+    """The number of workers to keep, between `least` and `most`. Rises at once, falls after `PATIENCE_SECONDS`."""
+
+    least: int
+    most: int
+    _kept: int = 0
+    _needed_at: float = -math.inf
+
+    def wanted(self, backlog: float, now: float) -> int:
+        """For `backlog` jobs without an end (NaN: not known, nothing changes) at `now` seconds of a monotonic clock."""
+        self._kept = max(self._kept, self.least)
+        if math.isnan(backlog):
+            return self._kept
+        needed = min(max(math.ceil(backlog / JOBS_A_WORKER), self.least), max(self.most, self.least))
+        if needed >= self._kept or now - self._needed_at > PATIENCE_SECONDS:
+            self._kept, self._needed_at = needed, now
+        return self._kept
