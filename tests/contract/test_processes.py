@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import anyio
 import pytest
 
 from pipeline.domain.card_model import CardModel
+from pipeline.domain.evidence import SignatureKind
 from pipeline.domain.process import DEMO_PROCESS
 from pipeline.domain.verdict import CheckName
 from pipeline.errors import BadInput, Conflict, NotFound
@@ -25,6 +27,9 @@ from tests.contract.intake_makers import OFFICER, files, service
 from tests.contract.judges import judge
 from tests.contract.record_makers import storage_in
 from tests.contract.test_api_refusals import check_problem
+from tests.contract.test_api_rounds import retake
+from tests.unit.good_support import good_support
+from tests.unit.test_decide import signed
 
 EDOMEX = """
 id = "edomex-2027"
@@ -186,5 +191,23 @@ def test_a_support_is_judged_by_the_version_in_force_and_keeps_it(tmp_path: Path
             for number, place in enumerate(places, 1):
                 told = (await under_test.client.get(place)).json()
                 assert told["policy_version"] == told["rounds"][0]["policy_version"] == f"edomex-2027-{number}"
+
+    anyio.run(run)
+
+
+def test_after_the_process_s_retakes_the_worker_asks_a_person(tmp_path: Path) -> None:
+    async def run() -> None:
+        with service(tmp_path) as under_test:
+            apply(under_test.storage, tmp_path, 'id = "x"\nmax_retakes = 1')
+            unsigned = replace(judge(), examine=lambda *_: signed(SignatureKind.BLANK)(good_support()))
+            worker = Worker(under_test.storage, unsigned, WorkerSettings(count=1), "w")
+            place = (await under_test.send(files=[*files(), ("support", ("", b'{"process": "x"}'))])).headers["location"]
+            await anyio.to_thread.run_sync(worker.run_once)
+            assert (await under_test.client.get(place)).json()["wanted"] == ["signature"]
+            await retake(under_test, place, "signature")
+            await anyio.to_thread.run_sync(worker.run_once)
+            told = (await under_test.client.get(place)).json()
+            assert [one["verdict"] for one in told["rounds"]] == ["retake", "review"]
+            assert [reason["code"] for reason in told["reasons"]] == ["support.retakes_spent"]
 
     anyio.run(run)
