@@ -52,11 +52,16 @@ PRECEDENCE = (Outcome.REJECTED, Outcome.RETAKE, Outcome.REVIEW)
 
 
 def decide(evidence: Evidence, context: Context) -> Verdict:
-    """Every check, then the gravest outcome that a standing reason asks for; `accepted` where none stands."""
+    """Every check, weighed."""
     checks = tuple(check(evidence, context) for check in CHECKS) + tuple(map(not_executed, NOT_PERFORMED))
+    return weigh(checks, context)
+
+
+def weigh(checks: tuple[Check, ...], context: Context) -> Verdict:
+    """The gravest outcome that a standing reason asks for; `accepted` where none stands. docs/policy.md is made from it."""
     standing = standing_reasons(checks, context)
     for outcome in PRECEDENCE:
-        reasons = first_of_each(reason for reason in standing if CATALOGUE[reason.code].leads_to is outcome)
+        reasons = first_of_each(reason for asked, reason in standing if asked is outcome)
         if outcome is Outcome.RETAKE and reasons and context.round > context.policy.max_retakes:
             return Verdict(Outcome.REVIEW, (_retakes_spent(reasons, context),), checks)
         if reasons:
@@ -70,15 +75,23 @@ def _retakes_spent(reasons: tuple[Reason, ...], context: Context) -> Reason:
     return Reason("support.retakes_spent", Subject.SUPPORT, f"after {context.round - 1} retakes still {still}")
 
 
-def standing_reasons(checks: tuple[Check, ...], context: Context) -> tuple[Reason, ...]:
-    """A failed check always counts; an uncertain one only where the process requires it.
+def standing_reasons(checks: tuple[Check, ...], context: Context) -> tuple[tuple[Outcome, Reason], ...]:
+    """What counts, each with the outcome it asks for.
 
+    A failed check always counts; an uncertain one only where the process requires it, and never for more than a person's look.
     A required check that was not executed keeps a support from being accepted; it is named where nothing else says why.
     """
     required = [check for check in checks if check.name in context.policy.required]
-    standing = [check for check in checks if check.outcome is CheckOutcome.FAILED]
-    standing += [check for check in required if check.outcome is CheckOutcome.UNCERTAIN]
-    reasons = tuple(reason for check in standing for reason in check.reasons)
-    missing = tuple(Reason("support.check_missing", Subject.SUPPORT, f"required check {check.name} was not executed")
+    failed = [check for check in checks if check.outcome is CheckOutcome.FAILED]
+    doubted = [check for check in required if check.outcome is CheckOutcome.UNCERTAIN]
+    standing = tuple((CATALOGUE[reason.code].leads_to, reason) for check in failed for reason in check.reasons)
+    standing += tuple((_short_of_refusal(reason), reason) for check in doubted for reason in check.reasons)
+    missing = tuple((Outcome.REVIEW, Reason("support.check_missing", Subject.SUPPORT,
+                                            f"required check {check.name} was not executed"))
                     for check in required if check.outcome is CheckOutcome.NOT_EXECUTED)
-    return reasons or missing
+    return standing or missing
+
+
+def _short_of_refusal(reason: Reason) -> Outcome:
+    asked = CATALOGUE[reason.code].leads_to
+    return Outcome.REVIEW if asked is Outcome.REJECTED else asked

@@ -1,6 +1,6 @@
 """The index of fingerprints in memory: over all of them, by brute force. Holds no truth: it is rebuilt from what is sealed.
 
-A support takes 4 hashes of 64 bytes, an embedding of 512, and 20 bytes of ids: 788 bytes, 0.79 GB a million; rows are
+A support takes 4 hashes of 64 bytes, an embedding of 512, 20 bytes beside them and some 200 of Python's dictionary; rows are
 added in blocks, so no more than one block is spare. One process of a deployment holds it; processes (of citizens) can be
 put into indexes of their own, since a look-up within one process needs no other.
 """
@@ -23,28 +23,38 @@ WORDS, WORD_BITS = 8, 64
 EMBEDDING = 128
 BLOCK = 1 << 15
 """Supports a block: one word of each of its hashes (256 KB) stays in a core's second cache while it is compared."""
-FIRST_SHARE, FIRST_ROOM = 1.0, 10
-"""Of two hashes within the limit, the first word differs by its share of the limit and at most this many bits more: that is
-over four standard deviations of how 64 of 512 bits are drawn. It is looked at alone first."""
+FIRST_ROOM = 10
+"""Of two hashes within the limit, the first word differs by its share of the limit and hardly ever by more than so many bits
+besides: over three and a half standard deviations of how 64 of 512 bits are drawn. It is looked at alone first."""
 MOST = 256
 """Neighbours of one kind that a look-up gives, the newest: one picture came 96,000 times."""
+FORGOTTEN, NO_PROCESS = -1, -2
 Words = NDArray[np.uint64]
 
 
 @dataclass(slots=True)
 class Block:
-    """BLOCK supports. hashes: (parts, words, rows), all zero where a part has none; `process` -1: forgotten."""
+    """BLOCK supports. hashes: (parts, words, rows), all zero where a part has none."""
 
     hashes: Words
     faces: NDArray[np.float32]
     process: NDArray[np.int32]
-    ids: NDArray[np.void]
+    ids: Words
     used: int = 0
 
     @staticmethod
     def empty() -> Block:
         return Block(np.zeros((len(PARTS), WORDS, BLOCK), np.uint64), np.zeros((BLOCK, EMBEDDING), np.float32),
-                     np.full(BLOCK, -1, np.int32), np.zeros(BLOCK, "V16"))
+                     np.full(BLOCK, FORGOTTEN, np.int32), np.zeros((BLOCK, 2), np.uint64))
+
+    def may_be_told(self, rows: NDArray[np.int64], process: int | None, own: Words) -> NDArray[np.bool_]:
+        """Which of the rows are of the process (None: of any), not forgotten, and not the asking support's."""
+        of = self.process[rows]
+        return np.asarray((of != FORGOTTEN) & ((of == process) if process is not None else True)
+                          & (self.ids[rows] != own).any(axis=1))
+
+
+Match = tuple[Block, NDArray[np.int64], frozenset[Kind]]
 
 
 class ReuseIndex:
@@ -55,6 +65,7 @@ class ReuseIndex:
         self._blocks: list[Block] = []
         self._places: dict[bytes, list[int]] = {}
         self._processes: dict[str, int] = {}
+        self._bits, self._counts = np.zeros(BLOCK, np.uint64), np.zeros(BLOCK, np.uint8)
 
     def __len__(self) -> int:
         return sum(len(places) for places in self._places.values())
@@ -69,58 +80,65 @@ class ReuseIndex:
             block.hashes[place, :, row] = _words(prints.perceptual.get(part, 0))
         block.faces[row] = 0.0 if prints.face is None else prints.face
         block.process[row] = self._processes.setdefault(process, len(self._processes))
-        identity = uuid.UUID(support_id).bytes
-        block.ids[row] = np.void(identity)
+        block.ids[row] = _identity(support_id)
         block.used += 1
-        self._places.setdefault(identity, []).append((len(self._blocks) - 1) * BLOCK + row)
+        self._places.setdefault(uuid.UUID(support_id).bytes, []).append((len(self._blocks) - 1) * BLOCK + row)
 
     def forget(self, support_id: str) -> None:
         """Every set of the support, overwritten; nothing where it is not known."""
         for place in self._places.pop(uuid.UUID(support_id).bytes, ()):
             block, row = self._blocks[place // BLOCK], place % BLOCK
-            block.hashes[:, :, row], block.faces[row], block.process[row] = 0, 0.0, -1
-            block.ids[row] = np.void(bytes(16))
+            block.hashes[:, :, row], block.faces[row] = 0, 0.0
+            block.process[row], block.ids[row] = FORGOTTEN, 0
 
     def look_up(self, support_id: str, process: str | None, prints: Fingerprints) -> frozenset[Neighbour]:
         """Other supports whose pictures, signature or face are alike (`domain.reuse.in_common` without digests and numbers).
 
         process: of which the neighbours must be; None: of any.
         """
-        within = None if process is None else self._processes.get(process, -2)
-        own = np.void(uuid.UUID(support_id).bytes)
-        found: set[Neighbour] = set()
-        for kind, rows in self._alike(prints):
-            taken: dict[bytes, None] = {}
-            for block, row in rows:
-                if block.process[row] >= 0 and within in (None, block.process[row]) and block.ids[row] != own:
-                    taken[block.ids[row].tobytes()] = None
-                    if len(taken) == MOST:
-                        break
-            found |= {Neighbour(str(uuid.UUID(bytes=identity)), kind) for identity in taken}
-        return frozenset(found)
+        code = None if process is None else self._processes.get(process, NO_PROCESS)
+        own = _identity(support_id)
+        taken: dict[Kind, dict[str, None]] = {kind: {} for kind in Kind}
+        for search in self._searches(prints):
+            for block, rows, kinds in search:
+                others = rows[block.may_be_told(rows, code, own)][::-1][:MOST]
+                for identity in block.ids[others]:
+                    for kind in kinds:
+                        taken[kind][str(uuid.UUID(bytes=identity.tobytes()))] = None
+                if all(len(taken[kind]) >= MOST for kind in kinds):
+                    break
+        return frozenset(Neighbour(one, kind) for kind, ids in taken.items() for one in ids)
 
-    def _alike(self, prints: Fingerprints) -> Iterator[tuple[Kind, Iterator[tuple[Block, int]]]]:
-        """Of each kind of print that is there: the rows that match, newest first."""
+    def _searches(self, prints: Fingerprints) -> Iterator[Iterator[Match]]:
+        """One for each kind of print that is there; each gives the newest block first."""
         for place, part in enumerate(PARTS):
             if part in prints.perceptual:
-                yield kind_of(part), self._near(place, _words(prints.perceptual[part]), self._limits.bits[part])
+                yield self._near(place, part, _words(prints.perceptual[part]))
         if prints.face is not None:
-            yield Kind.FACE, self._resembling(np.asarray(prints.face, np.float32))
+            yield self._resembling(np.asarray(prints.face, np.float32))
 
-    def _near(self, place: int, wanted: Words, limit: int) -> Iterator[tuple[Block, int]]:
-        first = limit * FIRST_SHARE / WORDS + FIRST_ROOM
+    def _near(self, place: int, part: Part, wanted: Words) -> Iterator[Match]:
+        limit, kinds = self._limits.bits[part], frozenset({kind_of(part)})
         for block in reversed(self._blocks):
             hashes = block.hashes[place, :, : block.used]
-            rows = np.flatnonzero(np.bitwise_count(hashes[0] ^ wanted[0]) <= first)
+            np.bitwise_xor(hashes[0], wanted[0], out=self._bits[: block.used])
+            np.bitwise_count(self._bits[: block.used], out=self._counts[: block.used])
+            rows = np.flatnonzero(self._counts[: block.used] <= int(limit / WORDS + FIRST_ROOM))
             distances = np.bitwise_count(hashes[:, rows] ^ wanted[:, None]).sum(axis=0, dtype=np.int64)
             rows = rows[distances <= limit]
-            there = hashes[:, rows].any(axis=0)
-            yield from ((block, int(row)) for row in rows[there][::-1])
+            yield block, rows[hashes[:, rows].any(axis=0)], kinds
 
-    def _resembling(self, wanted: NDArray[np.float32]) -> Iterator[tuple[Block, int]]:
+    def _resembling(self, wanted: NDArray[np.float32]) -> Iterator[Match]:
         for block in reversed(self._blocks):
-            rows = np.flatnonzero(block.faces[: block.used] @ wanted >= self._limits.face)
-            yield from ((block, int(row)) for row in rows[::-1])
+            likeness = block.faces[: block.used] @ wanted
+            rows = np.flatnonzero(likeness >= self._limits.face)
+            one_picture = likeness[rows] >= self._limits.portrait
+            yield block, rows[~one_picture], frozenset({Kind.FACE})
+            yield block, rows[one_picture], frozenset({Kind.FACE, Kind.IMAGE})
+
+
+def _identity(support_id: str) -> Words:
+    return np.frombuffer(uuid.UUID(support_id).bytes, np.uint64)
 
 
 def _words(value: int) -> Words:

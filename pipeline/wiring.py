@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.networks.api import Net, Networks
 
 if TYPE_CHECKING:
+    from pipeline.reuse import FollowingIndex, Index
     from pipeline.settings import Settings
     from pipeline.worker import Guard, Worker
 
@@ -49,7 +50,17 @@ def pin_threads(threads: int) -> None:
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
-def service_worker(settings: Settings, name: str, guard: Guard) -> Worker:
+def service_index(settings: Settings) -> FollowingIndex:
+    """The index of fingerprints, empty until it follows. Raises `Misconfigured`, `Unavailable`."""
+    from models.registry import load_calibration
+    from pipeline.domain.reuse import Limits
+    from pipeline.records.storage import open_storage
+    from pipeline.reuse import FollowingIndex
+
+    return FollowingIndex(open_storage(settings.storage), Limits.of(load_calibration()))
+
+
+def service_worker(settings: Settings, name: str, guard: Guard, index: Index) -> Worker:
     """A worker of the service: storage opened, networks loaded and run once, on one thread. Raises `Misconfigured`."""
     from models.registry import load_calibration, load_manifest, load_templates
     from pipeline.decide import decide
@@ -64,4 +75,4 @@ def service_worker(settings: Settings, name: str, guard: Guard) -> Worker:
     networks = LocalNetworks(weights, threads=1)
     networks.warm(Net(name) for name in weights if name not in ON_DEMAND)
     judge = Judge(partial(examine, templates=load_templates()), decide, networks, load_calibration(), NoRoll())
-    return Worker(open_storage(settings.storage), judge, settings.worker, name, guard)
+    return Worker(open_storage(settings.storage), judge, settings.worker, name, guard, index)

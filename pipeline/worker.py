@@ -131,7 +131,7 @@ class Worker:
         """Fetch, examine, look up, decide, finish. Raises `Corrupt`, `Unavailable`, `Misconfigured`, `LeaseLost`."""
         judge = self._judge
         policy = find_process(self._storage.engine, record.process).process
-        capture = capture_of(load_parts(self._storage, record))
+        capture = capture_of(load_parts(self._storage, record), {part.part: part.sha256 for part in record.parts})
         key = open_key(self._storage, record)
 
         faults.point("work.fetched")
@@ -216,10 +216,11 @@ class Heartbeat:
                 continue  # the next beat may get through before the lease ends; if not, the fence holds
 
 
-def capture_of(parts: Mapping[str, bytes]) -> Capture:
-    """The capture from its stored parts. Raises `BadSupportInfo`, which the door has excluded."""
+def capture_of(parts: Mapping[str, bytes], sha256: Mapping[str, str]) -> Capture:
+    """The capture from its stored parts and their digests, which loading has checked. Raises `BadSupportInfo`, which the door has
+    excluded."""
     return Capture(parts.get(Part.FRONT), parts.get(Part.BACK), parts.get(Part.SELFIE), parts.get(Part.SIGNATURE),
-                   SupportInfo.parse(parts.get(INFO, b"{}")))
+                   SupportInfo.parse(parts.get(INFO, b"{}")), {part: sha256[part] for part in Part if part in sha256})
 
 
 def heading_of(record: SupportRecord) -> Heading:

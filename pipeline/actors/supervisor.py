@@ -14,6 +14,7 @@ from ray.exceptions import RayError
 
 from pipeline import telemetry
 from pipeline.actors.demand import LOOK_SECONDS, Demand
+from pipeline.actors.index_server import CALLS_AT_ONCE, NAME, IndexServer
 from pipeline.actors.verifier import MakeWorker, Verifier
 from pipeline.errors import Misconfigured
 from pipeline.settings import Settings
@@ -30,8 +31,9 @@ CountBacklog = Callable[[], float]
 
 @dataclass
 class Slot:
-    """One worker's place: its actor while there is one, and when another may be started."""
+    """One actor's place: by what it is started, the actor while there is one, and when another may be started."""
 
+    begin: Callable[[], Any]
     actor: Any = None
     up: Any = None
     """Done when the actor is warm: before, a cluster may still have no room for it."""
@@ -43,12 +45,14 @@ class Slot:
 
 
 class Supervisor:
-    """Starts, restarts and drains verifiers in the Ray that is connected: `settings.worker.count`, or as many as are wanted."""
+    """Starts and restarts the index of fingerprints, and verifiers in the Ray that is connected: `settings.worker.count`, or as
+    many as are wanted."""
 
     def __init__(self, settings: Settings, make_worker: MakeWorker, backlog: CountBacklog = lambda: math.nan) -> None:
         """backlog: asked every `LOOK_SECONDS` where `settings.worker.max_count` lets the number vary."""
         self._settings, self._make_worker, self._backlog = settings, make_worker, backlog
-        self._slots = [Slot() for _ in range(settings.worker.count)]
+        self._index = Slot(self._begin_index)
+        self._slots = [Slot(self._begin_worker) for _ in range(settings.worker.count)]
         self._demand = Demand(settings.worker.count, settings.worker.max_count)
         self._look_at = 0.0
         self._log = telemetry.logger("supervisor")
@@ -58,7 +62,7 @@ class Supervisor:
 
         Raises `Misconfigured` where one of the first workers cannot start: a wrong installation ends with its message.
         """
-        for slot in self._slots:
+        for slot in self._every():
             self._start(slot)
         self._await_start()
         ready()
@@ -68,30 +72,41 @@ class Supervisor:
             stop.wait(TICK_SECONDS)
         self._drain()
 
+    def _every(self) -> list[Slot]:
+        return [self._index, *self._slots]
+
     def _await_start(self) -> None:
         try:
-            ray.get([slot.up for slot in self._slots])
+            ray.get([slot.up for slot in self._every()])
         except RayError as error:
             said = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise Misconfigured(f"a worker could not start: {said[-1] if said else type(error).__name__}",
+            raise Misconfigured(f"a worker, or the index, could not start: {said[-1] if said else type(error).__name__}",
                                 code="worker_not_started") from error
 
-    def _start(self, slot: Slot) -> None:
+    def _begin_worker(self) -> Any:
         # Two threads: `work` holds one for good, the other answers beside it. Ray restarts nothing, see _replace_dead.
         kind: Any = ray.remote(Verifier)
-        slot.actor = kind.options(num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=2).remote(
+        return kind.options(num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=2).remote(
             self._settings, self._make_worker)
+
+    def _begin_index(self) -> Any:
+        kind: Any = ray.remote(IndexServer)  # no CPU of its own: a worker waits while it answers
+        return kind.options(name=NAME, num_cpus=0, max_restarts=0, max_task_retries=0, max_concurrency=CALLS_AT_ONCE).remote(
+            self._settings)
+
+    def _start(self, slot: Slot) -> None:
+        slot.actor = slot.begin()
         slot.up, slot.working = slot.actor.pid.remote(), slot.actor.work.remote()
         slot.started_at = time.monotonic()
 
     def _replace_dead(self) -> None:
         now = time.monotonic()
-        alive = [slot.working for slot in self._slots if slot.actor is not None]
+        alive = [slot.working for slot in self._every() if slot.actor is not None]
         over = set(ray.wait(alive, num_returns=len(alive), timeout=0)[0]) if alive else set()
-        for slot in self._slots:
+        for slot in self._every():
             if slot.actor is not None and slot.working in over:
                 if not slot.leaving:
-                    self._log.warning("worker ended", error_type=_why(slot.working))
+                    self._log.warning("actor ended", error_type=_why(slot.working))
                 slot.backoff = (FIRST_BACKOFF_SECONDS if now - slot.started_at > YOUNG_SECONDS
                                 else min(2 * slot.backoff, MAX_BACKOFF_SECONDS))
                 slot.actor, slot.working, slot.start_after = None, None, now + slot.backoff
@@ -109,7 +124,7 @@ class Supervisor:
         change = self._demand.wanted(self._backlog(), now) - len(staying)
         if change:
             self._log.info("workers", wanted=len(staying) + change, before=len(staying))
-        self._slots += [Slot() for _ in range(change)]  # _replace_dead starts them
+        self._slots += [Slot(self._begin_worker) for _ in range(change)]  # _replace_dead starts them
         for slot in staying[len(staying) + change:]:
             slot.leaving = True
             if slot.actor is not None:

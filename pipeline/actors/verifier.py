@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pipeline import faults
+from pipeline.actors.index_server import RemoteIndex
+from pipeline.reuse import Index
 from pipeline.settings import Settings
 from pipeline.telemetry import configure_logging
 from pipeline.worker import Guard, Worker
 
-MakeWorker = Callable[[Settings, str, Guard], Worker]
+MakeWorker = Callable[[Settings, str, Guard, Index], Worker]
 """Builds a warm worker; settings go in by value, secrets by the paths of their files."""
 
 
@@ -33,7 +35,7 @@ class Verifier:
     def __init__(self, settings: Settings, make_worker: MakeWorker) -> None:
         configure_logging(file=settings.worker.log_file)
         self._stop = threading.Event()
-        self._worker = make_worker(settings, f"{os.uname().nodename}:{os.getpid()}", process_deadline)
+        self._worker = make_worker(settings, f"{os.uname().nodename}:{os.getpid()}", process_deadline, RemoteIndex())
         faults.arm(settings.faults.points)
 
     def pid(self) -> int:

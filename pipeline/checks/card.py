@@ -40,10 +40,12 @@ def door(evidence: Evidence, _: Context) -> Check:
 
 
 def front_located(evidence: Evidence, context: Context) -> Check:
+    """The photos show the card's front, whole and alone."""
     return _located(CheckName.FRONT_LOCATED, Side.FRONT, evidence, context)
 
 
 def back_located(evidence: Evidence, context: Context) -> Check:
+    """The photos show the card's back, whole and alone."""
     return _located(CheckName.BACK_LOCATED, Side.BACK, evidence, context)
 
 

@@ -12,12 +12,15 @@ KINDS = ("photocopy", "screen")
 
 
 def presentation_front(evidence: Evidence, context: Context) -> Check:
+    """The front is the card itself, not a copy on paper or on a screen."""
     return _presentation(CheckName.PRESENTATION_FRONT, Subject.FRONT, evidence.card.front, context)
 
 
 def presentation_back(evidence: Evidence, context: Context) -> Check:
-    """As the front; but a back of one pale tint is as grey as a copy of it (8 of 30 backs of a second, plain renderer), so a
-    front that was seen in colour clears it. A copied back behind a coloured front passes here: codes and MRZ must still agree.
+    """As the front; one of a single pale tint is cleared by a front that was seen in colour.
+
+    8 of 30 such backs of a second, plain renderer were as grey as copies. A copied back behind a coloured front passes here:
+    codes and MRZ must still agree.
     """
     front = evidence.card.front.presentation.photocopy if evidence.card.front is not None else None
     coloured = front is not None and front <= context.calibration["presentation.photocopy_max"]

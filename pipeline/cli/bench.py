@@ -143,6 +143,20 @@ def reading(
     typer.echo(f"raw: {write('reading', {'seed': seed, 'severities': result}, out)}")
 
 
+@bench.command()
+def reuse(
+    supports: Annotated[int, typer.Option(help="Among how many a look-up is made.")] = 1_000_000,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """Fingerprints a support, look-ups among so many, memory."""
+    from benchmarks.report import write
+    from benchmarks.reuse import run_reuse
+    from models.registry import load_calibration
+    from pipeline.domain.reuse import Limits
+
+    typer.echo(f"raw: {write('reuse', run_reuse(supports, Limits.of(load_calibration()), typer.echo), out)}")
+
+
 def chosen(severity: SeverityChoice) -> list[SeverityChoice]:
     return [one for one in SeverityChoice if one is not SeverityChoice.ALL and severity in (one, SeverityChoice.ALL)]
 

@@ -93,8 +93,8 @@ def read_folder(folder: Path) -> Capture:
     words = folder / "support.json"
     if words.is_file():
         info = SupportInfo.parse(words.read_bytes())
-    parts = {part.value: _part(folder, part) for part in Part}
-    return Capture(info=info, **parts)
+    front, back, selfie, signature = (_part(folder, part) for part in Part)
+    return Capture(front, back, selfie, signature, info)
 
 
 def _part(folder: Path, part: Part) -> bytes | None:

@@ -57,13 +57,14 @@ NOT_LOOKED_UP = Reuse()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Up to how many of the 512 bits two hashes of a part may differ, and from which cosine two faces are one.
+    """Up to how many of the 512 bits two hashes of a part may differ, and from which cosine two portraits are of one person.
 
-    other_face: below this cosine two portraits are not of one person.
+    portrait: from which they are one photograph.  other_face: below which they are not of one person.
     """
 
     bits: dict[Part, int]
     face: float
+    portrait: float
     other_face: float
 
     @staticmethod
@@ -71,7 +72,7 @@ class Limits:
         side = int(calibration["reuse.side_bits"])
         bits = {Part.FRONT: side, Part.BACK: side, Part.SELFIE: int(calibration["reuse.selfie_bits"]),
                 Part.SIGNATURE: int(calibration["reuse.signature_bits"])}
-        return Limits(bits, calibration["reuse.face"], calibration["face.no_match"])
+        return Limits(bits, calibration["reuse.face"], calibration["reuse.portrait"], calibration["face.no_match"])
 
 
 def kind_of(part: str) -> Kind:
@@ -96,6 +97,13 @@ def in_common(a: Fingerprints, b: Fingerprints, limits: Limits) -> frozenset[Kin
               if part in a.perceptual and part in b.perceptual and hash_distance(a.perceptual[part], b.perceptual[part]) <= bits}
     if a.card_key is not None and a.card_key == b.card_key:
         kinds.add(Kind.CARD)
-    if a.face is not None and b.face is not None and cosine(a.face, b.face) >= limits.face:
-        kinds.add(Kind.FACE)
+    if a.face is not None and b.face is not None:
+        kinds |= kinds_of_face(cosine(a.face, b.face), limits)
     return frozenset(kinds)
+
+
+def kinds_of_face(likeness: float, limits: Limits) -> frozenset[Kind]:
+    """One photograph of a face is one picture of a card, wherever the card's edges were seen and whatever else it says now."""
+    if likeness < limits.face:
+        return frozenset()
+    return frozenset({Kind.FACE} if likeness < limits.portrait else {Kind.FACE, Kind.IMAGE})

@@ -55,6 +55,12 @@ def prints(seed: int) -> Fingerprints:
                         tuple((face / np.linalg.norm(face)).tolist()), rng.bytes(32).hex())
 
 
+def between(a: Fingerprints, b: Fingerprints) -> tuple[float, ...]:
+    """A face that is as near to both: a cosine of about 0.7 to either."""
+    middle = np.add(a.face, b.face)
+    return tuple((middle / np.linalg.norm(middle)).tolist())
+
+
 class Scene:
     """Supports with chosen fingerprints, judged one by one by workers of one service."""
 
@@ -114,7 +120,9 @@ SAME: list[tuple[str, Callable[[Fingerprints, Fingerprints], Fingerprints], dict
      {"reuse.portrait_differs"}),
     ("a drawing", lambda a, b: replace(b, perceptual={**b.perceptual, "signature": a.perceptual["signature"]}),
      {CheckName.REUSE_SIGNATURE: "failed"}, {"reuse.signature"}),
-    ("a face", lambda a, b: replace(b, face=a.face), {CheckName.REUSE_FACE: "uncertain"}, set()),
+    ("a face", lambda a, b: replace(b, face=between(a, b)), {CheckName.REUSE_FACE: "uncertain"}, set()),
+    ("a portrait with other data", lambda a, b: replace(b, face=a.face),
+     {CheckName.REUSE_FACE: "uncertain", CheckName.REUSE_IMAGE: "failed"}, {"reuse.data_differ"}),
 ]
 
 

@@ -12,12 +12,13 @@ import time
 from pipeline.cli.work import run_workers
 from pipeline.domain.capture import Capture
 from pipeline.records.storage import open_storage
+from pipeline.reuse import Index
 from pipeline.settings import Settings
 from pipeline.worker import Guard, Worker
 from tests.contract.judges import judge
 
 
-def held_worker(settings: Settings, name: str, guard: Guard) -> Worker:
+def held_worker(settings: Settings, name: str, guard: Guard, index: Index) -> Worker:
     folder = settings.storage.data_dir
 
     def before(_capture: Capture) -> None:
@@ -26,7 +27,7 @@ def held_worker(settings: Settings, name: str, guard: Guard) -> Worker:
         if (folder / "hang").exists():
             ctypes.PyDLL(None).sleep(3600)  # PyDLL keeps the lock, as a call into hung native code would
 
-    return Worker(open_storage(settings.storage), judge(before), settings.worker, name, guard)
+    return Worker(open_storage(settings.storage), judge(before), settings.worker, name, guard, index)
 
 
 

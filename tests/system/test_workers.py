@@ -126,6 +126,19 @@ def test_a_worker_hung_in_native_code_ends_at_its_deadline(workers: Workers) -> 
     assert len([1 for verdict_of, _, _ in workers.verdicts() if verdict_of == support_id]) == 1
 
 
+def index_process(workers: Workers) -> int | None:
+    named = [line for line in processes_naming(str(workers.settings.storage.data_dir)) if "IndexServer" in line]
+    return int(named[0].split()[0]) if named else None
+
+
+def test_the_index_of_fingerprints_is_started_again_and_no_support_passes_without_it(workers: Workers) -> None:
+    killed = until(lambda: index_process(workers))
+    os.kill(killed, signal.SIGKILL)
+    support_id = workers.submit()
+    until(lambda: workers.state(support_id) is State.ACCEPTED)
+    assert until(lambda: index_process(workers)) != killed
+
+
 def test_sigterm_finishes_what_is_in_hand_and_leaves_no_process(workers: Workers) -> None:
     workers.flag("hold", True)
     support_id = workers.submit()
