@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-readers
+.PHONY: help install weights demo up test check k8s-check bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-readers
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: weights ## specimens through the real service: intake, storage, Ray actors; a table of verdicts, a webhook, and a folder of overlays
 	@$(BIN)/apoyo demo
@@ -24,6 +24,9 @@ check: $(STAMP) ## lints, types, import contracts, sizes
 	@$(BIN)/python -m scripts.check_words
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy
+
+k8s-check: $(STAMP) ## the manifests: built by kustomize, held against schemas and rules (needs kubectl)
+	@$(BIN)/python -m scripts.check_manifests
 
 bench: weights ## first figures: stages and accuracy, raw JSON under benchmarks/results
 	@$(BIN)/apoyo bench stages
