@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check k8s-check bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-readers
+.PHONY: help install weights demo up test check k8s-check chaos bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-readers
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -31,6 +31,9 @@ k8s-check: $(STAMP) ## the manifests: built by kustomize, held against schemas a
 bench: weights ## first figures: stages and accuracy, raw JSON under benchmarks/results
 	@$(BIN)/apoyo bench stages
 	@$(BIN)/apoyo bench accuracy
+
+chaos: $(STAMP) ## try to lose a support: faults on both storages, an outside checker, deliberate bugs (SHORT=1: ten minutes)
+	@$(BIN)/python -m benchmarks.chaos $(if $(SHORT),--short)
 
 evaluate-cards: weights ## is the card seen: corners, side, model, retake reasons; docs/cards.md with drawings
 	@$(BIN)/apoyo bench cards

@@ -40,6 +40,13 @@ def test_the_nth_time_strikes_and_only_that() -> None:
         faults.point("blob.after_put")
 
 
+def test_every_time_strikes_where_that_is_asked() -> None:
+    faults.arm("work.examined=fail@*")
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            faults.point("work.examined")
+
+
 @pytest.mark.parametrize("spec", ["commit.during=kill", "commit.before=explode", "commit.before", "=kill"])
 def test_what_is_not_there_is_refused(spec: str) -> None:
     with pytest.raises(Misconfigured):

@@ -1,0 +1,150 @@
+"""The service under test as processes that are started again whenever they end, as an orchestrator would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.chaos.places import Place
+from benchmarks.chaos.servers import free_ports
+from pipeline.settings import ApiSettings, Settings, WorkerSettings, child_environment
+
+YOUNG_SECONDS = 0.2
+"""A life that ends sooner (its database is away) is not followed by the next at once."""
+START_SECONDS, STOP_SECONDS = 60.0, 30.0
+WORKER = WorkerSettings(count=2, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4, poll_seconds=0.05)
+"""Short, so that a test sees leases end."""
+ROOT = Path(__file__).parents[2]
+
+
+class Kept:
+    """A program with as many lives as it needs. `specs`: the faults that the next life is armed with."""
+
+    def __init__(self, command: Sequence[str], settings: Settings, log: Path) -> None:
+        self.specs: Callable[[], str] = str
+        self.ends: Counter[int] = Counter()
+        """Return codes, by how often a life ended with them."""
+        self.pid = 0
+        """Of the life that is lived now, or was last."""
+        self._over, self._begun = threading.Event(), threading.Event()
+        self._launcher = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "benchmarks.chaos.launcher", *command], cwd=ROOT,
+            env=child_environment(settings), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # Through a pipe: a limit on the process's files is not to hit its log.
+        self._threads = [threading.Thread(target=self._copy, args=(log,), daemon=True),
+                         threading.Thread(target=self._keep, daemon=True)]
+        for thread in self._threads:
+            thread.start()
+        if not self._begun.wait(START_SECONDS):
+            raise RuntimeError(f"no life began:\n{log.read_text()[-2000:]}")
+
+    def _copy(self, file: Path) -> None:
+        assert self._launcher.stderr is not None
+        with file.open("a", buffering=1) as log:
+            for line in self._launcher.stderr:
+                log.write(line)
+
+    def _keep(self) -> None:
+        commands, told = self._launcher.stdin, self._launcher.stdout
+        assert commands is not None
+        assert told is not None
+        with commands:
+            while not self._over.is_set():
+                commands.write(self.specs() + "\n")
+                commands.flush()
+                start = time.monotonic()
+                began = told.readline().split()
+                self.pid = int(began[1])
+                self._begun.set()
+                self.ends[int(told.readline().split()[1])] += 1
+                if time.monotonic() - start < YOUNG_SECONDS:
+                    self._over.wait(YOUNG_SECONDS)
+
+    def signal(self, what: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, what)
+
+    def renew(self) -> None:
+        """End this life in order, and return in the next."""
+        old, end = self.pid, time.monotonic() + STOP_SECONDS
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        while self.pid == old:
+            if time.monotonic() > end:
+                self.signal(signal.SIGKILL)
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it for good."""
+        self._over.set()
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            self._launcher.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self._launcher.wait(STOP_SECONDS)
+        for thread in self._threads:
+            thread.join()
+        for stream in (self._launcher.stdout, self._launcher.stderr):
+            if stream is not None:
+                stream.close()
+
+
+class Deployment:
+    """One API and two workers over one place. mutant: the deliberate bug that all of them have, if any.  ray: the workers are
+    actors of the real supervisor, in a Ray of their own."""
+
+    def __init__(self, place: Place, *, mutant: str = "", api: dict[str, int] | None = None, ray: bool = False) -> None:
+        self.place, self._mutant = place, mutant
+        (self.port,) = free_ports(1)
+        door = ApiSettings.model_validate({"port": self.port, "requests_a_minute": 1_000_000, **(api or {})})
+        self.settings = Settings(storage=place.settings(), worker=WORKER, api=door)
+        self.api = self._keep("api.__main__")
+        self._until_ready()  # it makes tables and keys, so that nothing after it starts on half of them
+        self.workers = [self._keep("benchmarks.chaos.workers", "ray")] if ray else [
+            self._keep("benchmarks.chaos.workers") for _ in range(WORKER.count)]
+
+    @property
+    def secret(self) -> str:
+        return self.settings.storage.client_secret_file.read_text().strip()
+
+    def heal(self) -> None:
+        """No fault from now on; lives that are armed end."""
+        for kept in (self.api, *self.workers):
+            kept.specs = str
+            kept.renew()
+        self._until_ready()
+
+    def _keep(self, *module: str) -> Kept:
+        return Kept([self._mutant or "-", *module], self.settings, self.place.folder / "service.log")
+
+    def _until_ready(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.05)
+        raise RuntimeError(f"the API did not get ready:\n{(self.place.folder / 'service.log').read_text()[-2000:]}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for kept in (self.api, *self.workers):
+            kept.stop()

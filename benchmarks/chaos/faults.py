@@ -1,0 +1,233 @@
+"""What is done to the service while supports arrive. Each takes the world and about so many seconds."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import resource
+import signal
+import sqlite3
+import time
+from contextlib import closing, suppress
+from datetime import timedelta
+
+import psycopg
+
+from benchmarks.chaos import nemesis
+from benchmarks.chaos.deployment import WORKER, Kept
+from benchmarks.chaos.places import Servers
+from benchmarks.chaos.world import Fault, World
+from pipeline.errors import ApoyoError
+from pipeline.records.storage import open_storage
+from pipeline.records.upkeep import collect
+
+INTAKE_POINTS = (*(f"blob.{when}_put=kill@{k}" for when in ("before", "after") for k in range(1, 6)),
+                 "commit.before=kill@1", "commit.after=kill@1", "reply.before=kill@1")
+"""Every step of taking one support in: five puts, the commit, the reply."""
+WORK_POINTS = ("work.claimed=kill", "work.fetched=kill", "work.examined=kill", "work.examined=segv", "work.registered=kill",
+               "work.examined=hang", *(f"commit.{when}=kill@{k}" for when in ("after", "before") for k in (3, 2, 1)))
+"""Every step from the claim (its commit is the first) over the registration (the second) to the verdict (the third)."""
+DISK_BYTES = 1_500
+"""No file may grow beyond: less than any picture here."""
+
+
+def crash_intake(world: World, seconds: float) -> None:
+    """The API dies at the next of its points as soon as it lives again, and so on."""
+    _crash(world, [world.deployment.api], INTAKE_POINTS, seconds, "crash_intake")
+
+
+def crash_workers(world: World, seconds: float) -> None:
+    _crash(world, world.deployment.workers, WORK_POINTS, seconds, "crash_workers")
+
+
+def _crash(world: World, many: list[Kept], points: tuple[str, ...], seconds: float, name: str) -> None:
+    order = _orders.setdefault((id(world), name), itertools.cycle(points))
+    before = sum(kept.ends.total() for kept in many)
+    for kept in many:
+        kept.specs = lambda: next(order)
+        kept.signal(signal.SIGKILL)
+    time.sleep(seconds)
+    for kept in many:
+        kept.specs = str
+    died = sum(kept.ends.total() for kept in many) - before
+    world.strike(name, died)
+
+
+_orders: dict[tuple[int, str], itertools.cycle[str]] = {}
+
+
+def freeze_workers(world: World, seconds: float) -> None:
+    """Each is stopped for longer than its lease, and goes on with what another has taken over."""
+    kept = world.random.choice(world.deployment.workers)
+    kept.signal(signal.SIGSTOP)
+    world.strike("freeze_workers")
+    time.sleep(max(seconds, WORKER.lease_seconds * 1.5))
+    kept.signal(signal.SIGCONT)
+
+
+def freeze_slow_workers(world: World, seconds: float) -> None:
+    """As `freeze_workers`, where each support takes a while: the frozen one wakes while another holds what it held."""
+    for kept in world.deployment.workers:
+        kept.specs = lambda: "work.examined=pause:1@*"
+        kept.renew()
+    held = "SELECT worker FROM jobs WHERE done_at IS NULL AND worker IS NOT NULL AND attempts = 1"
+    end = time.monotonic() + 3 * seconds
+    frozen: list[Kept] = []
+    while not frozen and time.monotonic() < end:
+        holders = {name.rpartition(":")[2] for (name,) in world.place.database().rows(held)}
+        frozen = [kept for kept in world.deployment.workers if str(kept.pid) in holders]
+    for kept in frozen[:1]:
+        kept.signal(signal.SIGSTOP)
+        world.strike("freeze_slow_workers")
+        time.sleep(WORKER.lease_seconds + world.random.uniform(0.2, 0.8))
+        kept.signal(signal.SIGCONT)
+    time.sleep(1.0)
+    for kept in world.deployment.workers:
+        kept.specs = str
+
+
+def harm_objects(world: World, seconds: float) -> None:
+    """While nobody works, what waits is damaged: a bit flipped, the end cut off, another's bytes, nothing."""
+    for kept in world.deployment.workers:
+        kept.signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    query = ("SELECT p.support_id, p.blob_key FROM parts p JOIN jobs j ON j.subject_id = p.support_id "
+             "WHERE j.attempts = 0 AND j.done_at IS NULL AND p.part = 'back' ORDER BY p.support_id")
+    objects = world.place.objects()
+    waiting = [row for row in world.place.database().rows(query) if row[0] not in world.damaged]
+    for number, (support_id, key) in enumerate(waiting[:-1:2]):
+        data, other = objects.get(key), objects.get(waiting[-1][1])
+        if data:
+            objects.replace(key, (_flipped(data, world), data[:-1], other or b"", b"")[number % 4])
+            world.damaged.add(support_id)
+            world.strike("harm_objects")
+    for kept in world.deployment.workers:
+        kept.signal(signal.SIGCONT)
+
+
+def _flipped(data: bytes, world: World) -> bytes:
+    at = world.random.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ 1 << world.random.randrange(8)]) + data[at + 1:]
+
+
+def kill_actors(world: World, seconds: float) -> None:
+    """Whoever holds a support is killed, again and again."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for (name,) in world.place.database().rows("SELECT worker FROM jobs WHERE done_at IS NULL AND worker IS NOT NULL"):
+            with suppress(ProcessLookupError):
+                os.kill(int(name.rpartition(":")[2]), signal.SIGKILL)
+                world.strike("kill_actors")
+        time.sleep(1.0)
+
+
+def kill_ray(world: World, seconds: float) -> None:
+    """The process that drives Ray is killed: node and actors go with it."""
+    for kept in world.deployment.workers:
+        kept.signal(signal.SIGKILL)
+        world.strike("kill_ray")
+    time.sleep(seconds)
+
+
+def roll_intake(world: World, seconds: float) -> None:
+    """SIGTERM: what is under way is answered, the rest finds nobody for a moment."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        world.deployment.api.signal(signal.SIGTERM)
+        world.strike("roll_intake")
+        time.sleep(1.0)
+
+
+def fill_disk(world: World, seconds: float) -> None:
+    """No file of the API may grow: neither blobs nor SQLite."""
+    pid = world.deployment.api.pid
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (DISK_BYTES, hard))
+    world.strike("fill_disk")
+    time.sleep(seconds)
+    try:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+    except ProcessLookupError:
+        world.strike("fill_disk_died")
+
+
+def lock_database(world: World, seconds: float) -> None:
+    """Somebody else holds what every commit needs."""
+    world.strike("lock_database")
+    if isinstance(world.place, Servers):
+        with world.place.postgresql.connect(world.place.name) as connection, connection.transaction():
+            connection.execute("LOCK TABLE audit_head")
+            time.sleep(seconds)
+        return
+    with closing(sqlite3.connect(world.place.folder / "var" / "apoyo.sqlite3", timeout=30, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        other.execute("ROLLBACK")
+
+
+def kill_database(world: World, seconds: float) -> None:
+    """PostgreSQL by turns killed and stopped at once, and started again."""
+    server = _servers(world).postgresql
+    server.kill(world.random.choice((signal.SIGKILL, signal.SIGQUIT)))
+    world.strike("kill_database")
+    time.sleep(min(1.0, seconds / 2))
+    server.start()
+    time.sleep(seconds / 2)
+
+
+def end_connections(world: World, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            with _servers(world).postgresql.connect() as connection:
+                ended = connection.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s",
+                                           (_servers(world).name,)).fetchone()
+            world.strike("end_connections", ended[0] if ended else 0)
+        except psycopg.OperationalError:
+            continue
+        time.sleep(0.3)
+
+
+def trouble_store(world: World, seconds: float) -> None:
+    """Every second request to the store meets one of the proxy's faults."""
+    proxy = _servers(world).nemesis
+    before = proxy.fired.copy()
+    proxy.strike(*(fault for fault in nemesis.FAULTS if fault != "etag"), share=0.5)
+    time.sleep(seconds)
+    proxy.strike()
+    for name, count in (proxy.fired - before).items():
+        world.strike(f"store_{name}", count)
+
+
+def kill_store(world: World, seconds: float) -> None:
+    server = _servers(world).s3
+    server.kill(signal.SIGKILL)
+    world.strike("kill_store")
+    time.sleep(min(1.0, seconds / 2))
+    server.start()
+
+
+def collect_always(world: World, seconds: float) -> None:
+    """The collector without any grace, beside requests under way."""
+    storage = open_storage(world.place.settings())
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            world.strike("collect_always", collect(storage, grace=timedelta(0), however_many=True))
+        except ApoyoError:
+            continue
+    storage.engine.dispose()
+
+
+def _servers(world: World) -> Servers:
+    if not isinstance(world.place, Servers):
+        raise TypeError("this fault is for PostgreSQL and S3")
+    return world.place
+
+
+ANYWHERE: tuple[Fault, ...] = (crash_intake, crash_workers, freeze_workers, collect_always, lock_database, roll_intake,
+                               harm_objects, freeze_slow_workers)
+MIXED: dict[str, tuple[Fault, ...]] = {
+    "sqlite+folder": (*ANYWHERE, fill_disk),
+    "postgresql+s3": (*ANYWHERE, kill_database, end_connections, trouble_store, kill_store),
+}

@@ -1,0 +1,115 @@
+"""One run: load, faults beside it, then healing, draining, a last reading, and the checker."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.chaos.checker import Checker, Report, in_plain
+from benchmarks.chaos.deployment import Deployment
+from benchmarks.chaos.history import History, Told, read_history
+from benchmarks.chaos.load import CANARY, Load, Plan
+from benchmarks.chaos.places import Place
+
+DRAIN_SECONDS = 90.0
+"""After the faults: by then every support has its verdict, or I2 is broken."""
+
+
+@dataclass
+class World:
+    """What a fault may reach. `fired`: how often each struck; one that never did proves nothing."""
+
+    place: Place
+    deployment: Deployment
+    history: History
+    seed: int
+    fired: Counter[str] = field(default_factory=Counter)
+    damaged: set[str] = field(default_factory=set)
+    """Supports whose objects were harmed: they must go to a person."""
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def strike(self, name: str, count: int = 1) -> None:
+        if count:
+            self.fired[name] += count
+            self.history.write("fault", name=name)
+
+
+Fault = Callable[[World, float], None]
+"""Does its harm for about so many seconds, and undoes what does not undo itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """drained: seconds from the end of the faults to the last verdict, None where it did not come to that."""
+
+    pair: str
+    plan: Plan
+    report: Report
+    told: Told
+    fired: Counter[str]
+    ends: Counter[int]
+    drained: float | None
+
+
+def run(place: Place, plan: Plan, faults: Sequence[Fault] = (), *, window: float = 3.0, mutant: str = "", ray: bool = False,
+        api: dict[str, int] | None = None, drain: float = DRAIN_SECONDS) -> Outcome:
+    """Faults take turns of `window` seconds while supports arrive, each at least one. The history stays in the place's folder."""
+    file = place.folder / "history.jsonl"
+    with History(file) as history, Deployment(place, mutant=mutant, ray=ray, api=api) as deployment:
+        world = World(place, deployment, history, plan.seed)
+        load = Load(deployment.port, deployment.secret, history, plan)
+        over = threading.Event()
+        loading = threading.Thread(target=lambda: asyncio.run(load.run(lambda: not over.is_set())), name="load")
+        loading.start()
+        end = time.monotonic() + plan.seconds
+        turn = 0
+        while time.monotonic() < end or turn < len(faults):
+            (faults[turn % len(faults)] if faults else _nothing)(world, window)
+            turn += 1
+        over.set()
+        deployment.heal()
+        healed = time.monotonic()
+        loading.join()
+        drained = _drain(place, healed, drain)
+        known = {sent.key: next(iter(sent.acked)) for sent in read_history(file.open()).sent.values() if sent.acked}
+        asyncio.run(load.read(known))
+        ends = sum((kept.ends for kept in (deployment.api, *deployment.workers)), Counter[int]())
+        history.write("end")
+    told = read_history(file.open())
+    report = Checker(told, place.database(), place.objects(), place.settings().key_file, frozenset(world.damaged)).check()
+    _scan(place, report)
+    return Outcome(place.pair, plan, report, told, world.fired, ends, drained)
+
+
+def _nothing(_world: World, seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def _drain(place: Place, healed: float, seconds: float) -> float | None:
+    database, end = place.database(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        if database.rows("SELECT count(*) FROM jobs WHERE done_at IS NULL")[0][0] == 0:
+            return time.monotonic() - healed
+        time.sleep(0.1)
+    return None
+
+
+def _scan(place: Place, report: Report) -> None:
+    """Nothing in plain, and a planted canary that must be found: else the search itself is broken."""
+    planted = place.folder / "planted"
+    planted.write_text(f"{CANARY}-planted")
+    found = list(in_plain(CANARY.encode(), *place.at_rest()))
+    planted.unlink()
+    if str(planted) not in found:
+        raise RuntimeError("the search does not find what was planted")
+    for file in found:
+        if Path(file) not in (planted, place.folder / "history.jsonl"):
+            report.say("I5", f"{Path(file).name} holds what was sent, in plain")
