@@ -232,8 +232,8 @@ deliveries = Table(
     Column("delivered_at", BigInteger),
     Column("dead_at", BigInteger),
     Column("last_error", String(100)),
-    UniqueConstraint("event_id", "target"),
-    Index("ix_deliveries_target_delivered_at_dead_at_due_at", "target", "delivered_at", "dead_at", "due_at"),
+    UniqueConstraint("target", "event_id"),
+    Index("ix_deliveries_delivered_at_dead_at_target_due_at", "delivered_at", "dead_at", "target", "due_at"),
 )
 """One event to one target: a webhook's id, or "mail", the operator's. `due_at`: the next attempt, or the lease's end."""
 

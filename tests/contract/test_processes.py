@@ -180,15 +180,16 @@ def test_a_support_is_judged_by_the_version_in_force_and_keeps_it(tmp_path: Path
     async def run() -> None:
         with service(tmp_path, clock=lambda: datetime(2026, 11, 20, tzinfo=UTC)) as under_test:
             places: list[str] = []
+            apply(under_test.storage, tmp_path, EDOMEX.replace('applicants = ["A-001", "A-002"]', ""))
+            sent = [*files(), ("support", ("", b'{"process": "edomex-2027"}'))]
+            places.append((await under_test.send("key-1", files=sent)).headers["location"])
             worker = Worker(under_test.storage, judge(), WorkerSettings(count=1), "w")
             lax = EDOMEX.replace('["15"]', '["09", "15"]').replace('applicants = ["A-001", "A-002"]', "")
-            for number, text in enumerate((lax, lax.replace("max_retakes = 2", "max_retakes = 3")), 1):
+            for number, text in enumerate((lax, lax.replace("max_retakes = 2", "max_retakes = 3")), 2):
                 apply(under_test.storage, tmp_path, text)
-                sent = [*files(), ("support", ("", b'{"process": "edomex-2027"}'))]
-                place = (await under_test.send(f"key-{number}", files=sent)).headers["location"]
-                await anyio.to_thread.run_sync(worker.run_once)
-                places.append(place)
-            for number, place in enumerate(places, 1):
+                await anyio.to_thread.run_sync(worker.run_once)  # came in while the version before was in force
+                places.append((await under_test.send(f"key-{number}", files=sent)).headers["location"])
+            for number, place in enumerate(places[:2], 2):
                 told = (await under_test.client.get(place)).json()
                 assert told["policy_version"] == told["rounds"][0]["policy_version"] == f"edomex-2027-{number}"
 

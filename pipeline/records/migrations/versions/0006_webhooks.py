@@ -34,6 +34,6 @@ def upgrade() -> None:
         _column("last_error", sa.String(100), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
         sa.ForeignKeyConstraint(["event_id"], ["outbox.id"], name="fk_deliveries_event_id"),
-        sa.UniqueConstraint("event_id", "target", name="uq_deliveries_event_id_target"))
-    op.create_index("ix_deliveries_target_delivered_at_dead_at_due_at", "deliveries",
-                    ["target", "delivered_at", "dead_at", "due_at"])
+        sa.UniqueConstraint("target", "event_id", name="uq_deliveries_target_event_id"))
+    op.create_index("ix_deliveries_delivered_at_dead_at_target_due_at", "deliveries",
+                    ["delivered_at", "dead_at", "target", "due_at"])
