@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,13 @@ def test_every_route_has_its_line_and_every_reference_leads_somewhere(under_test
     assert {(method.upper(), path) for path, methods in described["paths"].items() for method in methods} == set(MATRIX)
     named = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
     assert {ref.split('"')[0] for ref in json.dumps(described).split('"$ref": "')[1:]} <= named
+
+
+def test_the_page_names_every_route_with_its_role() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    for (method, path), (role, _) in MATRIX.items():
+        if role != OPEN:
+            assert f"| `{method} {re.sub('{[a-z]+_id}', '{id}', path)}` | {role} |" in page
 
 
 @pytest.mark.parametrize("route", MATRIX, ids=" ".join)

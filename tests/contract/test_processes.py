@@ -142,6 +142,7 @@ def test_the_running_service_reads_what_was_applied(tmp_path: Path) -> None:
             assert [one["id"] for one in listed] == ["demo", "edomex-2027"]
             one = (await under_test.client.get("/v1/processes/edomex-2027", headers=OFFICER)).json()
             assert one == listed[1]
+            assert set(one) == {*ProcessFile.model_fields, "version", "applied_at"}, "all that was written is told"
             assert (one["version"], one["applicants"], one["closes"]) == ("edomex-2027-1", ["A-001", "A-002"], "2026-12-15")
             old = await under_test.client.get("/v1/processes/edomex-2027", params={"version": "edomex-2027-1"})
             assert old.json() == one
