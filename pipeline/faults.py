@@ -73,6 +73,7 @@ def strike(kind: str, seconds: float = 0.0) -> None:
     if kind in ("kill", "segv"):
         os.kill(os.getpid(), signal.SIGKILL if kind == "kill" else signal.SIGSEGV)
     elif kind == "hang":
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # else SIGTERM would wake it
         ctypes.PyDLL(None).sleep(HANG_SECONDS)  # PyDLL keeps the interpreter's lock, as a call into hung native code would
     elif kind == "pause":
         time.sleep(seconds)

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from api.app import create_app
 from pipeline.blobs.api import BlobStore, StoredBlob
@@ -19,9 +19,11 @@ from pipeline.blobs.sealing import SupportKey
 from pipeline.domain.process import DEMO_PROCESS
 from pipeline.domain.verdict import Outcome
 from pipeline.errors import Unavailable
+from pipeline.records.engine import writing
 from pipeline.records.leases import JobKind, claim
 from pipeline.records.storage import Storage, load_parts, open_key, open_storage
 from pipeline.records.supports import Finished, NewSupport, finish, get_support, insert_support
+from pipeline.records.tables import idempotency
 from pipeline.settings import ApiSettings, StorageSettings
 from tests.contract.intake_makers import GOOD, NOTHING, ONE, URL, Service, files, picture, service
 from tests.contract.test_api_refusals import check_problem
@@ -133,6 +135,25 @@ def test_the_same_request_again_is_the_same_support(pair: StorageSettings) -> No
             write_verdict(under_test.storage, first.json()["id"], {"verdict": "review"})
             assert (await under_test.send(files=words('{"process": "demo", "gatherer": "A"}'))).json() == first.json()
             assert (await under_test.send("key-2")).json()["id"] != first.json()["id"]
+
+    anyio.run(run)
+
+
+def test_a_key_is_known_after_a_restart_and_after_a_day(pair: StorageSettings) -> None:
+    async def run() -> None:
+        with service(pair) as under_test:
+            first = await under_test.send()
+            with writing(under_test.storage.engine) as connection:
+                connection.execute(update(idempotency).values(created_at=idempotency.c.created_at - 25 * 3_600_000))
+            secret = under_test.client.headers["Authorization"]
+        storage = open_storage(pair)
+        app = create_app(storage, ApiSettings())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as restarted:
+            headers = {"Authorization": secret, "Idempotency-Key": "key-1"}
+            again = await restarted.post(URL, headers=headers, files=files())
+            assert (again.status_code, again.json()) == (202, first.json())
+            check_problem(await restarted.post(URL, headers=headers, files=files(back=picture(shade=77))), 422, "idempotency_mismatch")
+        storage.engine.dispose()
 
     anyio.run(run)
 

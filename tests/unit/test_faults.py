@@ -60,6 +60,19 @@ def test_a_process_that_is_killed_is_gone_at_once(kind: str, how: signal.Signals
     assert (done.returncode, done.stdout) == (-how, b"")
 
 
+def test_what_hangs_is_not_woken_by_asking_it_to_end() -> None:
+    program = ("from pipeline import faults; import signal, threading; signal.signal(signal.SIGTERM, lambda *_: None); "
+               "print('begun', flush=True); faults.strike('hang'); print('went on')")
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.kill()
+        assert process.stdout.read() == ""
+
+
 def test_every_place_is_in_the_code_once() -> None:
     code = "\n".join(path.read_text() for room in ("api", "pipeline") for path in (ROOT / room).rglob("*.py"))
     named = set(re.findall(r'faults\.point\("([a-z._]+)"\)', code))
