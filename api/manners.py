@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import time
+
 import uuid_utils.compat
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.limits import Quota, RateLimiter
 from api.problems import internal, problem_response
-from pipeline.telemetry import logger
+from pipeline.telemetry import REQUEST_SECONDS, logger
 
 
 def peer(scope: Scope) -> str:
     """The key by which an unknown client is counted."""
     return f"peer:{scope['client'][0]}" if scope.get("client") else "peer:unknown"
+
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
+
+
+def _labels(scope: Scope) -> tuple[str, str]:
+    """Method and route as they are counted: what a stranger makes up is `other`, and a route is its template, without ids."""
+    route = getattr(scope.get("route"), "path", "other")
+    return scope["method"] if scope["method"] in METHODS else "other", route
 
 
 class Manners:
@@ -31,11 +42,13 @@ class Manners:
         state["request_id"] = f"req_{uuid_utils.compat.uuid7().hex}"
         state["quota"] = None
         started = False
+        begun = time.perf_counter()
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                REQUEST_SECONDS.labels(*_labels(scope), message["status"]).observe(time.perf_counter() - begun)
                 quota: Quota = state["quota"] or self._limiter.look(peer(scope))
                 headers = MutableHeaders(scope=message)
                 headers["Request-Id"] = state["request_id"]

@@ -47,8 +47,14 @@ OLDEST_JOB_SECONDS = Gauge("apoyo_oldest_job_seconds", "Age of the oldest job wi
 ATTEMPTS_TO_DELIVER = Counter("apoyo_delivery_attempts", "Attempts to tell an event.", ["result"])
 OLDEST_DELIVERY_SECONDS = Gauge("apoyo_oldest_delivery_seconds", "Age of the oldest delivery that has not arrived.",
                                 multiprocess_mode="mostrecent")
+REQUEST_SECONDS = Histogram("apoyo_request_seconds", "From a request's first byte to its answer's head.",
+                            ["method", "route", "status"], buckets=_SECONDS)
 STAGE_SECONDS = Histogram("apoyo_stage_seconds", "Time in each stage of a verification.", ["stage"], buckets=_SECONDS)
 VERIFY_SECONDS = Histogram("apoyo_verify_seconds", "From claim to verdict.", buckets=_SECONDS)
+WAIT_SECONDS = Histogram("apoyo_wait_seconds", "From intake to the first verdict: what a citizen waits.",
+                         buckets=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0))
+WORKERS = Gauge("apoyo_workers", "Workers that are to be kept alive.", multiprocess_mode="mostrecent")
+ACTORS_ENDED = Counter("apoyo_actors_ended", "Workers, and the index, that ended without being told to.")
 
 
 def configure_logging(level: int = logging.INFO, file: Path | None = None) -> None:

@@ -19,6 +19,7 @@ from structlog.typing import FilteringBoundLogger
 
 from pipeline import faults, telemetry
 from pipeline.blobs.sealing import SupportKey
+from pipeline.clock import utc_now
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.context import Context
@@ -124,6 +125,8 @@ class Worker:
         seconds = time.perf_counter() - start
         telemetry.VERDICTS.labels(finished.outcome.value).inc()
         telemetry.VERIFY_SECONDS.observe(seconds)
+        if lease.round == 1:  # a later round begins when the citizen sends again, and not at the intake
+            telemetry.WAIT_SECONDS.observe(max(0.0, (utc_now() - record.received_at).total_seconds()))
         log.info("verdict", outcome=finished.outcome.value, reasons=[reason.code for reason in finished.reasons],
                  ms=round(seconds * 1000))
 

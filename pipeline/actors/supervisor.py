@@ -106,6 +106,7 @@ class Supervisor:
         for slot in self._every():
             if slot.actor is not None and slot.working in over:
                 if not slot.leaving:
+                    telemetry.ACTORS_ENDED.inc()
                     self._log.warning("actor ended", error_type=_why(slot.working))
                 slot.backoff = (FIRST_BACKOFF_SECONDS if now - slot.started_at > YOUNG_SECONDS
                                 else min(2 * slot.backoff, MAX_BACKOFF_SECONDS))
@@ -113,6 +114,7 @@ class Supervisor:
             if slot.actor is None and now >= slot.start_after and not slot.leaving:
                 self._start(slot)
         self._slots = [slot for slot in self._slots if slot.actor is not None or not slot.leaving]
+        telemetry.WORKERS.set(sum(not slot.leaving for slot in self._slots))
 
     def _follow_demand(self) -> None:
         """More slots where the backlog asks for them; fewer by draining, so that nothing in hand is dropped."""

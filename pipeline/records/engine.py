@@ -11,6 +11,8 @@ from typing import Any
 
 import alembic.command
 import alembic.config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -151,12 +153,19 @@ def database_now(engine: Engine) -> int:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest revision. Safe to call at every start and from several processes at once."""
+    """Bring the schema to the newest revision. Safe to call at every start and from several processes at once.
+
+    Tables newer than this code are left as they are: migrations only add, so that the former version goes on beside the next.
+    """
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))  # a migration takes what it takes
             connection.execute(text("SELECT pg_advisory_xact_lock(4711)"))  # any constant: one migration at a time
-        alembic.command.upgrade(_configuration(connection), "head")
+        configuration = _configuration(connection)
+        found = MigrationContext.configure(connection).get_current_revision()
+        known = {script.revision for script in ScriptDirectory.from_config(configuration).walk_revisions()}
+        if found is None or found in known:
+            alembic.command.upgrade(configuration, "head")
 
 
 def pending_changes(engine: Engine) -> None:

@@ -145,3 +145,15 @@ def _rows_of_the_first_release(connection: Connection) -> None:
     }
     for name, row in rows.items():
         connection.execute(insert(tables.tables[name]).values(row))
+
+
+def test_a_program_older_than_the_tables_goes_on(pair: StorageSettings) -> None:
+    """Between the migration of an upgrade and its end both versions run, and the former may be started again."""
+    storage = open_storage(pair)
+    with storage.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'of_the_next'"))
+    storage.engine.dispose()
+    again = open_storage(pair)  # as the former version would
+    assert database_now(again.engine) > 0
+    with again.engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "of_the_next"
