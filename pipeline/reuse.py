@@ -15,6 +15,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from pipeline import telemetry
+from pipeline.blobs.sealing import Keyring
 from pipeline.domain.evidence import Fingerprints
 from pipeline.domain.reuse import Kind, Limits, Neighbour, Reuse, Seen, cosine, in_common, kind_of
 from pipeline.errors import ApoyoError, Corrupt
@@ -94,7 +95,7 @@ class FollowingIndex:
 
     def _follow(self) -> None:
         for row in registered_after(self._storage.engine, self._seq):
-            prints = open_prints(self._storage, row)
+            prints = open_prints(self._storage.keyring, row)
             if prints is None:
                 self._index.forget(row.support_id)
             else:
@@ -124,7 +125,7 @@ class ReuseSearch:
         while rows := read_after(connection, seq):
             seq = rows[-1].seq
             for row in rows:
-                prints = None if row.support_id == asked.support_id else open_prints(self._storage, row)
+                prints = None if row.support_id == asked.support_id else open_prints(self._storage.keyring, row)
                 if prints is not None:
                     found |= {Neighbour(row.support_id, kind) for kind in in_common(asked.prints, prints, self._limits)}
         new = found - looked.neighbours
@@ -151,7 +152,7 @@ class ReuseSearch:
         """Whether one of these supports shows somebody else."""
         if prints.face is None or not support_ids:
             return False
-        others = (open_prints(self._storage, row) for row in registered_of(self._storage.engine, support_ids))
+        others = (open_prints(self._storage.keyring, row) for row in registered_of(self._storage.engine, support_ids))
         return any(other is not None and other.face is not None and cosine(prints.face, other.face) < self._limits.other_face
                    for other in others)
 
@@ -163,12 +164,12 @@ def _seen(asked: Asked, neighbours: Collection[Neighbour], there: dict[str, Stan
     return Seen.OTHER_APPLICANT if applicants else Seen.NOWHERE
 
 
-def open_prints(storage: Storage, row: Registered) -> Fingerprints | None:
+def open_prints(keyring: Keyring, row: Registered) -> Fingerprints | None:
     """None of a support that was erased, and of one whose seal is broken: it cannot be compared, and the log says so."""
     if row.sealed is None or row.key is None:
         return None
     try:
-        opened = storage.keyring.unwrap(row.support_id, row.key).open("fingerprints", row.round, row.sealed)
+        opened = keyring.unwrap(row.support_id, row.key).open("fingerprints", row.round, row.sealed)
     except Corrupt as error:
         telemetry.logger("reuse").error("fingerprints cannot be opened", support=row.support_id, code=error.code)
         return None

@@ -83,7 +83,7 @@ def test_what_is_forgotten_is_gone_from_memory_too() -> None:
     index.forget(IDS[5])
     assert {one.support_id for one in index.look_up(IDS[2], "demo", prints)} == {IDS[1]} and len(index) == 1
     block = index._blocks[0]
-    assert not block.hashes[:, :, :2].any() and not block.faces[:2].any() and not block.ids[:2].any()
+    assert not block.hashes[:, :, :2].any() and not block.faces[:, :2].any() and not block.ids[:2].any()
 
 
 def test_over_several_blocks_and_with_many_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
