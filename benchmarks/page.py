@@ -8,6 +8,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from benchmarks.report import RESULTS
+from benchmarks.reuse_page import reuse_lines
 
 DOCS = RESULTS.parent.parent / "docs"
 TARGETS = {"corners_front": 98, "corners_back": 98, "model": 98, "code_small": 98, "mrz_exact": 94, "verdict": 94}
@@ -34,6 +35,14 @@ def main() -> None:
         path = RESULTS / f"{name}.json"
         if path.exists():
             write(json.loads(path.read_text(encoding="utf-8")))
+    accuracy, costs = result_of("reuse_accuracy"), result_of("reuse")
+    if accuracy is not None:
+        (DOCS / "reuse.md").write_text("\n".join(reuse_lines(accuracy, costs, _made_on(accuracy))) + "\n", encoding="utf-8")
+
+
+def result_of(name: str) -> dict[str, Any] | None:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def write_performance(result: dict[str, Any]) -> None:
@@ -56,6 +65,12 @@ def write_performance(result: dict[str, Any]) -> None:
     lines += ["![CPU by stage](stages.svg)", ""]
     if (RESULTS / "memory.json").exists():
         lines += memory_lines(json.loads((RESULTS / "memory.json").read_text(encoding="utf-8")))
+    reuse = result_of("reuse")
+    if reuse is not None:
+        lines += [f"Reuse: fingerprints take {reuse['fingerprints']['cpu_ms_median']} ms of CPU a support; a look-up among "
+                  f"{reuse['supports']:,} takes {reuse['pictures']['cpu_ms_median']} ms for pictures, "
+                  f"{reuse['card and files']['cpu_ms_median']} ms for the card and files, {reuse['faces']['cpu_ms_median']} ms "
+                  f"for the face, and {reuse['index_mb']} MB of memory (`apoyo bench reuse`; docs/reuse.md).", ""]
     (DOCS / "performance.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -282,12 +282,13 @@ def report(found: Sequence[Found], apart: Sequence[Apart], seen: Faces | None) -
         rows = [row for row in found if row.part == part]
         known = [row.distance for row in rows if row.distance is not None and row.distance <= LIMITS[part]]
         result["found"][part] = {
-            "all": _share(rows, lambda row: bool(row.by)), "by hash": _share(rows, _near),
-            "by picture": _share(rows, lambda row: kind_of(row.part) in row.by), "farthest": max(known),
-            "changes": {change: _share([row for row in rows if row.change == change], lambda row: bool(row.by))
+            "all": _share(rows, _found), "seen": _share([row for row in rows if row.distance is not None], _found),
+            "by hash": _share(rows, _near), "by picture": _share(rows, lambda row: kind_of(row.part) in row.by),
+            "farthest": max(known),
+            "changes": {change: _share([row for row in rows if row.change == change], _found)
                         for change in dict.fromkeys(row.change for row in rows)}}
         result["missed"] += [{"part": row.part, "change": row.change, "source": row.source, "bits": row.distance}
-                             for row in rows if not row.by]
+                             for row in rows if not _found(row)]
     for one in apart:
         limit = next((limit for part, limit in LIMITS.items() if one.kind.startswith(part)))
         result["apart"][one.kind] = {**_rate(one.rate(limit)), "nearest": min(one.distances), "expected": one.expected(limit)}
@@ -303,6 +304,11 @@ def report(found: Sequence[Found], apart: Sequence[Apart], seen: Faces | None) -
 
 def _reached(cosines: Sequence[float], threshold: float) -> dict[str, Any]:
     return _rate(Rate(sum(one >= threshold for one in cosines), len(cosines)))
+
+
+def _found(row: Found) -> bool:
+    """By what leads to a person under any policy; a like face alone does not."""
+    return bool(row.by - {Kind.FACE})
 
 
 def _near(row: Found) -> bool:
