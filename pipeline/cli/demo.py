@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ VERDICT_DEADLINE_S = 120
 POLL_S = 0.2
 HOOK_DEADLINE_S = 20
 """From the last verdict to the last message: the deliverer looks four times a second."""
+SERVICE_DATA = "demo-service"
+"""The service's data begins empty with each demo: what an earlier one sent would be found, and called a copy."""
 
 
 @dataclass(slots=True)
@@ -30,6 +33,7 @@ class Sent:
     """One specimen on its way."""
 
     folder: Path
+    name: str
     expected: dict[str, Any]
     location: str = ""
     sent_at: float = 0.0
@@ -59,8 +63,11 @@ def demo(
 
     console = table_console()
     folders = make_demo(out / "specimens", seed)
-    supports = [Sent(folder, json.loads((folder / "truth.json").read_text(encoding="utf-8"))["expected"]) for folder in folders]
-    settings = Settings.model_validate({"storage": {"data_dir": out / "var"}, "api": {"port": 0},
+    supports = [Sent(folder, folder.name, json.loads((folder / "truth.json").read_text(encoding="utf-8"))["expected"])
+                for folder in folders]
+    copy = Sent(folders[0], f"{folders[0].name}-again", {"verdicts": ["review"]})
+    shutil.rmtree(out / SERVICE_DATA, ignore_errors=True)
+    settings = Settings.model_validate({"storage": {"data_dir": out / SERVICE_DATA}, "api": {"port": 0},
                                         "delivery": {"allow_loopback": True, "retake_wait_seconds": 0}})
     with Progress(SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), console=console) as progress:
         starting = progress.add_task("starting the service (API, storage, Ray) …", total=None)
@@ -70,6 +77,9 @@ def demo(
             with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client, registered_hook(client) as hook:
                 send_all(client, supports, seed, progress)
                 await_all(client, supports, progress)
+                send_all(client, [copy], seed, progress)  # only now, since of two in flight both would go to a person
+                await_all(client, [copy], progress)
+                supports.append(copy)
                 told = hook.wait_for({support.resource["id"] for support in supports}, HOOK_DEADLINE_S)
             stopping = progress.add_task("stopping what was started …", total=None)
         progress.update(stopping, total=1, completed=1, description="stopped")
@@ -94,7 +104,7 @@ def send_all(client: httpx.Client, supports: list[Sent], seed: int, progress: Pr
         words = (support.folder / "support.json").read_text(encoding="utf-8")
         support.sent_at = time.monotonic()
         answer = client.post("/v1/supports", files=parts, data={"support": words},
-                             headers={"Idempotency-Key": f"demo-{seed}-{support.folder.name}-{time.time_ns()}"})
+                             headers={"Idempotency-Key": f"demo-{seed}-{support.name}-{time.time_ns()}"})
         if answer.status_code != 202:
             raise Unavailable(f"{support.folder.name}: expected 202, got {answer.status_code}: {answer.text[:300]}")
         support.location = answer.headers["Location"]
@@ -122,9 +132,9 @@ def draw_all(supports: list[Sent], out: Path) -> None:
     from pipeline.cli.overlay import draw_overlays
 
     for support in supports:
-        draw_overlays(read_folder(support.folder), support.resource, out / support.folder.name)
+        draw_overlays(read_folder(support.folder), support.resource, out / support.name)
         text = json.dumps(support.resource, indent=1, ensure_ascii=False)
-        (out / support.folder.name / "result.json").write_text(text, encoding="utf-8")
+        (out / support.name / "result.json").write_text(text, encoding="utf-8")
 
 
 def print_table(supports: list[Sent], console: Any) -> None:
@@ -138,7 +148,7 @@ def print_table(supports: list[Sent], console: Any) -> None:
         style = VERDICT_STYLES[resource["verdict"]]
         mark = "✓" if support.as_expected else "✗"
         candidates = "/".join(resource["card"]["candidates"]) if resource["card"] else ""
-        table.add_row(support.folder.name, " / ".join(support.expected["verdicts"]), f"[{style}]{resource['verdict']}[/] {mark}",
+        table.add_row(support.name, " / ".join(support.expected["verdicts"]), f"[{style}]{resource['verdict']}[/] {mark}",
                       candidates or "–", in_spanish(resource["reasons"]), f"{support.seconds:.1f}")
     console.print(table)
 

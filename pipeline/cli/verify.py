@@ -124,8 +124,8 @@ def parse_day(text: str | None) -> date | None:
 
 
 def in_spanish(reasons: list[dict[str, Any]]) -> str:
-    """The citizen's sentences, one a line; what all of a review say at their end is said once."""
-    messages = [reason["message"] for reason in reasons]
+    """The citizen's sentences, one a line, none twice; what all of a review say at their end is said once."""
+    messages = list(dict.fromkeys(reason["message"] for reason in reasons))
     if len(messages) > 1 and all(message.endswith(REVIEWED) for message in messages):
         messages = [*(message.removesuffix(REVIEWED).strip() for message in messages), REVIEWED]
     return "\n".join(messages)
