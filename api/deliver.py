@@ -40,7 +40,7 @@ from pipeline.telemetry import ATTEMPTS_TO_DELIVER, READY_LINE, configure_loggin
 JITTER = 0.2
 """Waits vary by a fifth either way, so that what failed together is not tried together."""
 RETRY_SECONDS = 1.0
-"""After the database did not answer."""
+"""After the database did not answer, or a target's secrets could not be opened."""
 Tell = Callable[[Attempt], Awaitable[str | None]]
 
 
@@ -89,6 +89,7 @@ class Deliverer:
             return
         except ApoyoError as error:
             self._log.warning("target left", target=target, code=error.code)
+            await anyio.sleep(RETRY_SECONDS)
         finally:
             self._served.discard(target)
 
@@ -109,8 +110,8 @@ class Deliverer:
         except Exception as unexpected:  # whatever one receiver does must not end the others' deliveries
             log.error("attempt failed", exc_info=unexpected)
             error = f"unexpected.{type(unexpected).__name__}"
-        faults.point("deliver.told")
         try:
+            faults.point("deliver.told")
             result = await self._settle(attempt, error)
         except Unavailable as unavailable:  # the lease runs out, and the event is told again
             log.warning("cannot settle", code=unavailable.code)

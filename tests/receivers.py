@@ -103,6 +103,13 @@ def ok_then_drop(request: BaseHTTPRequestHandler) -> None:
     request.close_connection = True
 
 
+def ok_then_silence(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", "1000")
+    request.end_headers()
+    time.sleep(10)
+
+
 @contextmanager
 def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """Listens while the block runs, by https where `tls` is given."""
@@ -113,7 +120,11 @@ def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            size = int(self.headers["Content-Length"])
+            body = self.rfile.read(size)
+            if len(body) < size:  # the sender was killed while it spoke
+                self.close_connection = True
+                return
             with lock:
                 known.told.append(Told(self.path, {name.lower(): value for name, value in self.headers.items()}, body, time.monotonic()))
                 answer = known.answers.pop(0) if known.answers else known.always or status(204)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import httpcore
-from anyio import fail_after, move_on_after
+from anyio import current_time, fail_after
 
 from api.webhooks.addresses import ForbiddenAddress, GuardedBackend, Resolve, look_up
 from pipeline.clock import Clock, utc_now
@@ -51,8 +51,7 @@ class Sender:
         headers = {"content-type": "application/json", "user-agent": "apoyo-webhooks/1", "webhook-id": attempt.event_id,
                    "webhook-timestamp": str(timestamp), "webhook-signature": sign(secrets, attempt.event_id, timestamp, body)}
         try:
-            with fail_after(self._seconds):
-                status = await self._post(body, list(headers.items()))
+            status = await self._post(body, list(headers.items()))
         except ForbiddenAddress:
             return "address_forbidden"
         except (TimeoutError, httpcore.TimeoutException):
@@ -65,16 +64,16 @@ class Sender:
 
     async def _post(self, body: bytes, headers: list[tuple[str, str]]) -> int:
         """The answer's status. It counts whatever becomes of the rest of the answer."""
-        status = 0
+        status = size = 0
         try:
-            async with self._pool.stream("POST", self._url, headers=headers, content=body) as answer:
-                status, size = answer.status, 0
-                with move_on_after(BODY_SECONDS):
+            with fail_after(self._seconds) as scope:
+                async with self._pool.stream("POST", self._url, headers=headers, content=body) as answer:
+                    status, scope.deadline = answer.status, current_time() + BODY_SECONDS
                     async for chunk in answer.aiter_stream():
                         size += len(chunk)
                         if size > MAX_BODY:
                             break
-        except (httpcore.NetworkError, httpcore.ProtocolError):
+        except (TimeoutError, httpcore.NetworkError, httpcore.ProtocolError):
             if status == 0:
                 raise
         return status

@@ -13,15 +13,18 @@ from typing import Any
 import anyio
 import pytest
 from aiosmtpd.controller import Controller
+from sqlalchemy import update
 
 from api.deliver import Deliverer
 from api.webhooks.sender import sign
 from pipeline.domain.verdict import Outcome
-from pipeline.settings import DeliverySettings
+from pipeline.records.engine import writing
+from pipeline.records.tables import webhooks
+from pipeline.settings import DeliverySettings, StorageSettings
 from tests.contract.intake_makers import OFFICER, OTHER_SECRET, Service, service
 from tests.contract.test_api_refusals import check_problem
 from tests.contract.test_api_rounds import CONFIRMED, decide, judge_round, retake, support_in
-from tests.receivers import certificate, drop, endless, hang, ok_then_drop, receiver, status
+from tests.receivers import certificate, drop, endless, hang, ok_then_drop, ok_then_silence, receiver, status
 
 HOOKS = "/v1/webhooks"
 OTHER = {"Authorization": f"Bearer {OTHER_SECRET}"}
@@ -146,6 +149,22 @@ def test_verdict_and_decision_are_told_signed_once_each(tmp_path: Path) -> None:
     anyio.run(run)
 
 
+def test_secrets_that_do_not_open_hold_up_their_own_webhook_alone(tmp_path: Path) -> None:
+    async def run() -> None:
+        with service(tmp_path, allow_loopback=True) as under_test, receiver() as hook:
+            broken, good = await register(under_test, hook.url + "/broken"), await register(under_test, hook.url)
+            with writing(under_test.storage.engine) as connection:
+                connection.execute(update(webhooks).where(webhooks.c.id == broken["id"]).values(sealed=b"AP1" + b"\x00" * 60))
+            for one in (broken, good):
+                await test_event(under_test, one["id"])
+            async with delivering(under_test, tmp_path):
+                await settled(under_test, good["id"], delivered=1)
+                assert (await settled(under_test, broken["id"], waiting=1))["delivered"] == 0
+            assert len(hook.told) == 1
+
+    anyio.run(run)
+
+
 FAULTS: dict[str, tuple[Any, str]] = {
     "an error of theirs": (status(500), "status_500"), "a refusal": (status(403), "status_403"),
     "a redirect": (status(302, Location="http://127.0.0.1:1/"), "status_302"), "no answer": (drop, "connection_broken"),
@@ -174,14 +193,14 @@ def test_what_fails_is_tried_again_with_the_same_event_and_body(case: str, tmp_p
     anyio.run(run)
 
 
-@pytest.mark.parametrize("answer", [endless, ok_then_drop])
+@pytest.mark.parametrize("answer", [endless, ok_then_drop, ok_then_silence])
 def test_an_answer_counts_by_its_status_whatever_follows(answer: Any, tmp_path: Path) -> None:
     async def run() -> None:
         with service(tmp_path, allow_loopback=True) as under_test, receiver() as hook:
             made = await register(under_test, hook.url)
             hook.answers += [answer]
             event = await test_event(under_test, made["id"])
-            async with delivering(under_test, tmp_path):
+            async with delivering(under_test, tmp_path, attempt_seconds=1):
                 await settled(under_test, made["id"], delivered=1, waiting=0)
             assert hook.ids() == [event]
 
@@ -293,9 +312,9 @@ def test_a_citizen_who_takes_it_again_at_once_raises_one_event(tmp_path: Path) -
     anyio.run(run)
 
 
-def test_two_deliverers_tell_each_event_once(tmp_path: Path) -> None:
+def test_two_deliverers_tell_each_event_once(pair: StorageSettings, tmp_path: Path) -> None:
     async def run() -> None:
-        with service(tmp_path, allow_loopback=True) as under_test, receiver() as hook:
+        with service(pair, allow_loopback=True) as under_test, receiver() as hook:
             made = await register(under_test, hook.url)
             async with delivering(under_test, tmp_path), delivering(under_test, tmp_path):
                 events = [await test_event(under_test, made["id"]) for _ in range(40)]
