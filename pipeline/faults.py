@@ -1,8 +1,8 @@
 """Named places where a test may break this process: `point("blob.after_put")`. Nothing is armed unless a setting says so.
 
 The setting is a list such as `commit.after=kill@3,work.examined=hang@1`: at its third commit the process kills itself. Each
-place strikes once, or with `@*` every time. Kinds: `kill` (as SIGKILL from outside), `segv` (as native code does), `hang` (as
-native code does: the interpreter's lock is kept), `pause:SECONDS`, `fail` (`Unavailable`), `memory` (all that there is).
+place strikes once, or with `@/5` each fifth time. Kinds: `kill` (as SIGKILL from outside), `segv` (as native code does), `hang`
+(as native code does: the interpreter's lock is kept), `pause:SECONDS`, `fail` (`Unavailable`), `memory` (all that there is).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ POINTS = ("blob.before_put", "blob.after_put", "commit.before", "commit.after", 
           "work.registered", "work.examined", "deliver.told")
 KINDS = ("kill", "segv", "hang", "pause", "fail", "memory")
 HANG_SECONDS = 3600
-ALWAYS = -1
 
 
 @dataclass
@@ -28,6 +27,8 @@ class _Armed:
     kind: str
     seconds: float
     left: int
+    period: int
+    """0: once."""
 
 
 _armed: dict[str, _Armed] = {}
@@ -48,7 +49,8 @@ def arm(spec: str) -> None:
         kind, _, seconds = what.partition(":")
         if name not in POINTS or kind not in KINDS:
             raise Misconfigured(f"no fault is called {one!r}", code="bad_setting")
-        _armed[name] = _Armed(kind, float(seconds or 0), ALWAYS if nth == "*" else int(nth or 1))
+        times = int(nth.lstrip("/") or 1)
+        _armed[name] = _Armed(kind, float(seconds or 0), times, times if nth.startswith("/") else 0)
 
 
 def disarm() -> None:
@@ -60,10 +62,11 @@ def _reach(name: str) -> None:
         armed = _armed.get(name)
         if armed is None:
             return
-        if armed.left != ALWAYS:
-            armed.left -= 1
-            if armed.left:
-                return
+        armed.left -= 1
+        if armed.left:
+            return
+        armed.left = armed.period
+        if not armed.period:
             del _armed[name]
     strike(armed.kind, armed.seconds)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import secrets
 import signal
+import socket
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -15,6 +17,7 @@ import psycopg
 
 from benchmarks.chaos import nemesis
 from benchmarks.chaos.deployment import WORKER, Kept
+from benchmarks.chaos.load import jpeg
 from benchmarks.chaos.places import Servers
 from benchmarks.chaos.world import Fault, World
 from pipeline.errors import ApoyoError
@@ -68,7 +71,7 @@ def freeze_workers(world: World, seconds: float) -> None:
 def freeze_slow_workers(world: World, seconds: float) -> None:
     """As `freeze_workers`, where each support takes a while: the frozen one wakes while another holds what it held."""
     for kept in world.deployment.workers:
-        kept.specs = lambda: "work.examined=pause:1@*"
+        kept.specs = lambda: "work.examined=pause:1@/1"
         kept.renew()
     held = "SELECT worker FROM jobs WHERE done_at IS NULL AND worker IS NOT NULL AND attempts = 1"
     end = time.monotonic() + 3 * seconds
@@ -127,6 +130,56 @@ def kill_ray(world: World, seconds: float) -> None:
         kept.signal(signal.SIGKILL)
         world.strike("kill_ray")
     time.sleep(seconds)
+
+
+FAILING = "blob.before_put=fail@/7,blob.after_put=fail@/11,commit.before=fail@/5,commit.after=fail@/6,work.fetched=fail@/4"
+"""Prime to one another, so that every step of a support fails at some time, and in every company."""
+
+
+def fail_steps(world: World, seconds: float) -> None:
+    """Each few calls of every kind fail, in the API and in the workers; a commit's also after it was done."""
+    every = (world.deployment.api, *world.deployment.workers)
+    log = world.place.folder / "service.log"
+    before = log.read_text().count(INJECTED)
+    for kept in every:
+        kept.specs = lambda: FAILING
+        kept.renew()
+    time.sleep(seconds)
+    for kept in every:
+        kept.specs = str
+        kept.renew()
+    world.strike("fail_steps", log.read_text().count(INJECTED) - before)
+
+
+INJECTED = '"code": "injected"'
+
+
+def cut_uploads(world: World, seconds: float) -> None:
+    """Forms that end midway, at any byte, and forms that trickle; none of them may become anything."""
+    whole = b"".join(jpeg(f"cut {number}") for number in range(4))
+    head = (f"POST /v1/supports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.deployment.secret}\r\nContent-Type: "
+            f"multipart/form-data; boundary=b\r\nContent-Length: {len(whole)}\r\nIdempotency-Key: ").encode()
+    trickling, end = list[socket.socket](), time.monotonic() + seconds
+    while time.monotonic() < end:
+        with suppress(OSError):
+            connection = socket.create_connection(("127.0.0.1", world.deployment.port), 2)
+            begun = whole[:world.random.randrange(len(whole))]
+            connection.sendall(head + secrets.token_hex(8).encode() + b"\r\n\r\n--b\r\n" + begun)
+            world.strike("cut_uploads")
+            trickling.append(connection)
+        for other in trickling[:-SLOW]:
+            other.close()
+        del trickling[:-SLOW]
+        for other in trickling:
+            with suppress(OSError):
+                other.sendall(b"-")
+        time.sleep(0.02)
+    for other in trickling:
+        other.close()
+
+
+SLOW = 100
+"""Connections that trickle at one time."""
 
 
 def roll_intake(world: World, seconds: float) -> None:
@@ -226,7 +279,7 @@ def _servers(world: World) -> Servers:
 
 
 ANYWHERE: tuple[Fault, ...] = (crash_intake, crash_workers, freeze_workers, collect_always, lock_database, roll_intake,
-                               harm_objects, freeze_slow_workers)
+                               harm_objects, freeze_slow_workers, fail_steps, cut_uploads)
 MIXED: dict[str, tuple[Fault, ...]] = {
     "sqlite+folder": (*ANYWHERE, fill_disk),
     "postgresql+s3": (*ANYWHERE, kill_database, end_connections, trouble_store, kill_store),

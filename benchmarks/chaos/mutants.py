@@ -55,6 +55,7 @@ def _ack_before_commit() -> None:
 def _drop_the_fence() -> None:
     _replace("pipeline.records.leases._held",
              lambda _real: lambda lease: update(jobs).where(jobs.c.id == lease.id, jobs.c.done_at.is_(None)))
+    _replace("pipeline.records.reuse.demand_held", lambda _real: lambda _connection, _lease: None)
 
 
 def _ignore_the_body() -> None:

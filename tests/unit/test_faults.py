@@ -40,9 +40,12 @@ def test_the_nth_time_strikes_and_only_that() -> None:
         faults.point("blob.after_put")
 
 
-def test_every_time_strikes_where_that_is_asked() -> None:
-    faults.arm("work.examined=fail@*")
+@pytest.mark.parametrize("period", [1, 3])
+def test_each_nth_time_strikes_where_that_is_asked(period: int) -> None:
+    faults.arm(f"work.examined=fail@/{period}")
     for _ in range(3):
+        for _ in range(period - 1):
+            faults.point("work.examined")
         with pytest.raises(Unavailable):
             faults.point("work.examined")
 
