@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from pipeline import telemetry
 from pipeline.blobs.sealing import Keyring
 from pipeline.domain.evidence import Fingerprints
-from pipeline.domain.reuse import Kind, Limits, Neighbour, Reuse, Seen, cosine, in_common, kind_of
+from pipeline.domain.reuse import Kind, Limits, Neighbour, Reuse, Seen, differ, in_common, seen_for, there_is
 from pipeline.errors import ApoyoError, Corrupt
 from pipeline.records.engine import reading
 from pipeline.records.reuse import (
@@ -136,32 +136,22 @@ class ReuseSearch:
         return exact_neighbours(connection, asked.support_id, tuple(asked.prints.part_sha256.values()), asked.card)
 
     def _answer(self, asked: Asked, neighbours: Collection[Neighbour], there: dict[str, Standing]) -> Reuse:
-        prints = asked.prints
-        there_is = {kind_of(part) for part in (*prints.part_sha256, *prints.perceptual)}
+        def seen(kind: Kind) -> Seen | None:
+            applicants = {there[one.support_id].applicant for one in neighbours if one.kind is kind}
+            return seen_for(asked.applicant, applicants) if there_is(asked.prints, kind) else None
+
         with_card = sorted(one.support_id for one in neighbours if one.kind is Kind.CARD)
         cards = {there[one.support_id].card for one in neighbours if one.kind is Kind.IMAGE}
-        return Reuse(
-            image=_seen(asked, neighbours, there, Kind.IMAGE) if Kind.IMAGE in there_is else None,
-            card=None if asked.card is None else _seen(asked, neighbours, there, Kind.CARD),
-            face=None if prints.face is None else _seen(asked, neighbours, there, Kind.FACE),
-            signature=_seen(asked, neighbours, there, Kind.SIGNATURE) if Kind.SIGNATURE in there_is else None,
-            data_differ=asked.card is not None and bool(cards - {asked.card, None}),
-            portrait_differs=self._other_face(prints, with_card[-COMPARED_PORTRAITS:]))
+        return Reuse(seen(Kind.IMAGE), seen(Kind.CARD), seen(Kind.FACE), seen(Kind.SIGNATURE),
+                     data_differ=asked.card is not None and bool(cards - {asked.card, None}),
+                     portrait_differs=self._other_face(asked.prints, with_card[-COMPARED_PORTRAITS:]))
 
     def _other_face(self, prints: Fingerprints, support_ids: list[str]) -> bool:
         """Whether one of these supports shows somebody else."""
         if prints.face is None or not support_ids:
             return False
         others = (open_prints(self._storage.keyring, row) for row in registered_of(self._storage.engine, support_ids))
-        return any(other is not None and other.face is not None and cosine(prints.face, other.face) < self._limits.other_face
-                   for other in others)
-
-
-def _seen(asked: Asked, neighbours: Collection[Neighbour], there: dict[str, Standing], kind: Kind) -> Seen:
-    applicants = {there[one.support_id].applicant for one in neighbours if one.kind is kind}
-    if asked.applicant in applicants:
-        return Seen.SAME_APPLICANT
-    return Seen.OTHER_APPLICANT if applicants else Seen.NOWHERE
+        return any(other is not None and differ(prints, other, self._limits) for other in others)
 
 
 def open_prints(keyring: Keyring, row: Registered) -> Fingerprints | None:

@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 import uuid
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.domain.calibration import Calibration
+    from pipeline.domain.evidence import Fingerprints
     from pipeline.networks.api import Networks
 
 UNBOUND_WIDTH = 132
@@ -35,6 +37,7 @@ def verify(
                                                                    "else the day of capture, else today).")] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line instead of the table.")] = False,
     overlays: Annotated[Path | None, typer.Option(metavar="OUT", help="Draw what was seen into this folder.")] = None,
+    reuse: Annotated[bool, typer.Option("--reuse", help="Look for copies among the folders given before each.")] = False,
 ) -> None:
     """Verify supports that lie in folders. Exit code 0 whatever the verdicts; 2 for unusable arguments."""
     policy = known_process(process)
@@ -46,9 +49,10 @@ def verify(
     from pipeline.wiring import local_networks
 
     networks, calibration = local_networks(), load_calibration()
+    before: list[tuple[Fingerprints, str | None]] | None = [] if reuse else None
     rows = []
     for folder in dirs:
-        result = judge_folder(folder, policy, day, networks, calibration, overlays)
+        result = judge_folder(folder, policy, day, networks, calibration, overlays, before)
         if jsonl:
             typer.echo(json.dumps(result, ensure_ascii=False))
         else:
@@ -58,12 +62,16 @@ def verify(
 
 
 def judge_folder(folder: Path, policy: Process, day: date | None, networks: Networks, calibration: Calibration,
-                 overlays: Path | None) -> dict[str, Any]:
-    """The resource of one folder; a fault of this support becomes its `error` and stops no other."""
+                 overlays: Path | None, before: list[tuple[Fingerprints, str | None]] | None = None) -> dict[str, Any]:
+    """The resource of one folder; a fault of this support becomes its `error` and stops no other.
+
+    before: among which copies are looked for, each with its applicant; this support is added. None: copies are not looked for.
+    """
     from models.registry import load_templates
     from pipeline.clock import day_of_capture
     from pipeline.decide import decide
     from pipeline.domain.context import Context
+    from pipeline.domain.reuse import Limits, reuse_among
     from pipeline.result import Heading, support_resource
     from pipeline.verify import examine
 
@@ -72,6 +80,10 @@ def judge_folder(folder: Path, policy: Process, day: date | None, networks: Netw
         evidence = examine(capture, networks, calibration, load_templates())
         as_of = day or capture.info.as_of or day_of_capture(capture.info.captured_at)
         context = Context(capture.info, policy, calibration, as_of)
+        if before is not None:
+            mine = evidence.fingerprints, capture.info.applicant
+            context = replace(context, reuse=reuse_among(*mine, before, Limits.of(calibration)))
+            before.append(mine)
         verdict = decide(evidence, context)
         heading = Heading(str(uuid.uuid5(uuid.NAMESPACE_URL, folder.resolve().as_uri())), str(folder), 1, datetime.now(UTC))
         resource = support_resource(heading, evidence, verdict, context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -107,3 +107,38 @@ def kinds_of_face(likeness: float, limits: Limits) -> frozenset[Kind]:
     if likeness < limits.face:
         return frozenset()
     return frozenset({Kind.FACE} if likeness < limits.portrait else {Kind.FACE, Kind.IMAGE})
+
+
+def there_is(prints: Fingerprints, kind: Kind) -> bool:
+    """Whether there is anything of this kind to look up by."""
+    if kind is Kind.CARD:
+        return prints.card_key is not None
+    if kind is Kind.FACE:
+        return prints.face is not None
+    return any(kind_of(part) is kind for part in (*prints.part_sha256, *prints.perceptual))
+
+
+def seen_for(applicant: str | None, applicants: Collection[str | None]) -> Seen:
+    """Of those in whose supports a thing was seen; a support that names no applicant is for the same as another that does not."""
+    if applicant in applicants:
+        return Seen.SAME_APPLICANT
+    return Seen.OTHER_APPLICANT if applicants else Seen.NOWHERE
+
+
+def reuse_among(prints: Fingerprints, applicant: str | None, others: Collection[tuple[Fingerprints, str | None]],
+                limits: Limits) -> Reuse:
+    """The look-up among supports that are all at hand, each with its applicant."""
+    common = [(in_common(prints, other, limits), other, of) for other, of in others]
+
+    def seen(kind: Kind) -> Seen | None:
+        return seen_for(applicant, {of for kinds, _, of in common if kind in kinds}) if there_is(prints, kind) else None
+
+    other_data = any(Kind.IMAGE in kinds and None not in (prints.card_key, other.card_key) and prints.card_key != other.card_key
+                     for kinds, other, _ in common)
+    other_face = any(Kind.CARD in kinds and differ(prints, other, limits) for kinds, other, _ in common)
+    return Reuse(seen(Kind.IMAGE), seen(Kind.CARD), seen(Kind.FACE), seen(Kind.SIGNATURE), other_data, other_face)
+
+
+def differ(a: Fingerprints, b: Fingerprints, limits: Limits) -> bool:
+    """Whether both show a face, and not of one person."""
+    return a.face is not None and b.face is not None and cosine(a.face, b.face) < limits.other_face

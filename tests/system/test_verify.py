@@ -100,3 +100,12 @@ def test_another_day_another_verdict(cases: dict[str, Path]) -> None:
     later = json.loads(apoyo("verify", cases["good"], "--jsonl", "--as-of", "2050-01-01").stdout)
     assert (later["verdict"], later["as_of"]) == ("rejected", "2050-01-01")
     assert {reason["code"] for reason in later["reasons"]} == {"support.expired"}
+
+
+def test_copies_are_looked_for_among_the_folders_before(cases: dict[str, Path]) -> None:
+    """The good one again is a copy of all it holds, and of nobody else's."""
+    lines = apoyo("verify", "--reuse", "--jsonl", cases["good"], cases["no_credential"], cases["good"]).stdout.splitlines()
+    first, other, again = map(json.loads, lines)
+    assert (first["verdict"], again["verdict"]) == ("accepted", "review")
+    assert {reason["code"] for reason in again["reasons"]} == {"reuse.image", "reuse.card", "reuse.signature"}
+    assert not any(reason["code"].startswith("reuse.") for reason in other["reasons"])

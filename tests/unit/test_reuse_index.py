@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline import reuse_index
 from pipeline.domain.capture import Part
 from pipeline.domain.evidence import Fingerprints
-from pipeline.domain.reuse import Kind, Limits, Neighbour, in_common
+from pipeline.domain.reuse import Kind, Limits, Neighbour, Reuse, Seen, in_common, reuse_among
 from pipeline.reuse_index import ReuseIndex
 
 LIMITS = Limits({Part.FRONT: 51, Part.BACK: 51, Part.SELFIE: 84, Part.SIGNATURE: 102}, face=0.55, portrait=0.9, other_face=0.25)
@@ -83,7 +84,7 @@ def test_what_is_forgotten_is_gone_from_memory_too() -> None:
     index.forget(IDS[5])
     assert {one.support_id for one in index.look_up(IDS[2], "demo", prints)} == {IDS[1]} and len(index) == 1
     block = index._blocks[0]
-    assert not block.hashes[:, :, :2].any() and not block.faces[:, :2].any() and not block.ids[:2].any()
+    assert not block.hashes[:, :, :2].any() and not block.heads[:, :2].any() and not block.tails[:2].any() and not block.ids[:2].any()
 
 
 def test_over_several_blocks_and_with_many_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,3 +98,30 @@ def test_over_several_blocks_and_with_many_neighbours(monkeypatch: pytest.Monkey
         index.add(IDS[next(number) % 64], "demo", random_prints(rng))
     found = {one.support_id for one in index.look_up(IDS[0], "demo", prints) if one.kind is Kind.IMAGE}
     assert set(ids[-100:]) <= found and len(found) <= reuse_index.MOST + reuse_index.BLOCK
+
+
+SAME, OTHER, NOWHERE = Seen.SAME_APPLICANT, Seen.OTHER_APPLICANT, Seen.NOWHERE
+
+
+@pytest.mark.parametrize(("mine", "theirs", "seen"), [
+    (None, None, SAME), ("a", "a", SAME), ("a", "b", OTHER), ("a", None, OTHER), (None, "b", OTHER)])
+def test_for_which_applicant_a_thing_was_seen(mine: str | None, theirs: str | None, seen: Seen) -> None:
+    rng = np.random.default_rng(5)
+    prints = replace(random_prints(rng), card_key="k")
+    assert reuse_among(prints, mine, [(random_prints(rng), mine), (prints, theirs)], LIMITS) == Reuse(seen, seen, seen, seen)
+    assert reuse_among(prints, mine, [], LIMITS) == Reuse(NOWHERE, NOWHERE, NOWHERE, NOWHERE)
+
+
+def test_what_there_is_nothing_of_is_not_looked_up() -> None:
+    assert reuse_among(Fingerprints({}, {}, None, None), None, [], LIMITS) == Reuse()
+
+
+def test_other_data_under_a_known_picture_and_another_face_on_a_known_card() -> None:
+    rng = np.random.default_rng(6)
+    first, second = replace(random_prints(rng), card_key="k"), replace(random_prints(rng), card_key="other")
+    pasted = replace(second, perceptual={**second.perceptual, "back": first.perceptual["back"]})
+    assert reuse_among(pasted, None, [(first, None)], LIMITS) == Reuse(SAME, NOWHERE, NOWHERE, NOWHERE, data_differ=True)
+    assert reuse_among(replace(second, card_key="k"), None, [(first, None)], LIMITS) == Reuse(
+        NOWHERE, SAME, NOWHERE, NOWHERE, portrait_differs=True)
+    unread = replace(pasted, card_key=None)
+    assert reuse_among(unread, None, [(first, None)], LIMITS) == Reuse(SAME, None, NOWHERE, NOWHERE)
