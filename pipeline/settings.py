@@ -39,31 +39,39 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
 
 
 class _Section(BaseModel):
-    """Plain frozen data; an unknown name is an error, so that a typing mistake is not a silent default."""
+    """Plain frozen data; an unknown name is an error, so that a typing mistake is not a silent default.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The words under each value, and its example, are docs/configuration.md (`apoyo config reference`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class StorageSettings(_Section):
     """Where rows, sealed bytes and keys lie. What is not set lies under `data_dir`."""
 
-    data_dir: Path = Path("var")
-    database_url: str = ""
+    data_dir: Path = Field(default=Path("var"), examples=["/srv/apoyo"])
+    """The folder under which everything lies that has no place of its own."""
+    database_url: str = Field(default="", examples=["postgresql+psycopg://apoyo@db.example:5432/apoyo"])
     """A SQLAlchemy URL: postgresql+psycopg://USER@HOST:PORT/NAME; empty: SQLite in `data_dir`/apoyo.sqlite3."""
-    database_password_file: Path | None = None
+    database_password_file: Path | None = Field(default=None, examples=["/run/secrets/database"])
     """PostgreSQL's password, so that it need not stand in the URL."""
-    blob_dir: Path = Path()
-    s3_endpoint: str = ""
+    blob_dir: Path = Field(default=Path(), examples=["/srv/pictures"])
+    """The folder of the sealed pictures, where no S3 store is set; not set: `blobs` under the data."""
+    s3_endpoint: str = Field(default="", examples=["https://s3.example:9000"])
     """http(s)://HOST[:PORT] of a store that speaks S3; empty: the folder `blob_dir`."""
     s3_bucket: str = "apoyo"
     """Must be there already."""
     s3_region: str = "us-east-1"
-    s3_access_key_file: Path | None = None
-    s3_secret_key_file: Path | None = None
-    key_file: Path = Path()
-    """The key-encryption key (32 bytes as hex, mode 0600); made at the first start."""
-    client_secret_file: Path = Path()
-    """Where the first client's secret is written (mode 0600)."""
+    """What requests are signed for; most stores but AWS take any."""
+    s3_access_key_file: Path | None = Field(default=None, examples=["/run/secrets/s3-access"])
+    """The store's access key; needed with `s3_endpoint`."""
+    s3_secret_key_file: Path | None = Field(default=None, examples=["/run/secrets/s3-secret"])
+    """The store's secret key; needed with `s3_endpoint`."""
+    key_file: Path = Field(default=Path(), examples=["/run/secrets/kek"])
+    """The key-encryption key (32 bytes as hex, mode 0600); made at the first start; not set: `keys/kek` under the data."""
+    client_secret_file: Path = Field(default=Path(), examples=["/run/secrets/client"])
+    """Where the first client's secret is written (mode 0600); not set: `client-secret` under the data."""
 
     @model_validator(mode="before")
     @classmethod
@@ -80,9 +88,12 @@ class StorageSettings(_Section):
 class ApiSettings(_Section):
     """The door. Limits hold before a body is read."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", examples=["10.0.0.5"])
+    """Where the API listens. Beyond loopback only behind something that ends TLS."""
     port: int = Field(default=8080, ge=0, le=65535)
+    """0 takes a free one (`apoyo serve` alone)."""
     max_body_bytes: int = Field(default=25 * MIB, gt=0)
+    """One request's body, past it 413: four pictures as phones take them, with room."""
     max_in_flight_bytes: int = Field(default=200 * MIB, gt=0)
     """Bodies being received at one time, together; past it the answer is 503 with Retry-After."""
     requests_a_minute: int = Field(default=6_000, gt=0)
@@ -103,13 +114,16 @@ class WorkerSettings(_Section):
     max_count: int = Field(default=0, ge=0)
     """The most workers that a backlog brings up; 0: always `count`. For a Ray whose autoscaler adds nodes for them."""
     lease_seconds: float = Field(default=10.0, gt=0)
+    """How long a support waits for another worker after its own died."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)
+    """How often a lease is renewed: at most half of it."""
     hard_deadline_seconds: float = Field(default=20.0, gt=0)
     """No attempt lasts longer: the heartbeat stops and the process ends, so that hung native code cannot renew for ever."""
     max_attempts: int = Field(default=3, ge=1)
+    """After so many that ended without a verdict a support goes to a person, unexamined."""
     poll_seconds: float = Field(default=0.1, gt=0)
     """How long an idle worker waits before it asks for work again."""
-    log_file: Path | None = None
+    log_file: Path | None = Field(default=None, examples=["/var/log/apoyo/workers.log"])
     """Where the workers add their log lines; None: their stderr, which Ray keeps among its session's files."""
 
     @model_validator(mode="after")
@@ -129,30 +143,39 @@ class DeliverySettings(_Section):
     attempt_seconds: float = Field(default=15.0, gt=0)
     """One attempt, from the look-up of the name to the answer's status."""
     poll_seconds: float = Field(default=0.25, gt=0)
+    """How often the deliverer looks for what is due."""
     allow_loopback: bool = False
     """For tests and demonstrations: receivers on this machine, and http to them."""
-    ca_file: Path | None = None
+    ca_file: Path | None = Field(default=None, examples=["/etc/ssl/private-ca.pem"])
     """Certificates that receivers' are checked against; None: the system's."""
-    mail_to: str = ""
+    mail_to: str = Field(default="", examples=["operator@example.org"])
     """The operator, told of what could not be delivered; empty: operator@localhost."""
-    mail_from: str = "apoyo@localhost"
-    mail_dir: Path = Path()
+    mail_from: str = Field(default="apoyo@localhost", examples=["apoyo@example.org"])
+    """The sender that mail names."""
+    mail_dir: Path = Field(default=Path(), examples=["/srv/apoyo/mail"])
     """Where mail is put while `smtp_host` is empty; not set: `mail` under the data."""
-    smtp_host: str = ""
+    smtp_host: str = Field(default="", examples=["smtp.example.org"])
+    """The server that takes mail; empty: it is put into `mail_dir`."""
     smtp_port: int = Field(default=587, ge=1, le=65535)
+    """The server's port."""
     smtp_starttls: bool = True
-    smtp_user: str = ""
-    smtp_password_file: Path | None = None
+    """Mail is sent over TLS or not at all."""
+    smtp_user: str = Field(default="", examples=["apoyo"])
+    """Who signs in there; empty: nobody does."""
+    smtp_password_file: Path | None = Field(default=None, examples=["/run/secrets/smtp"])
+    """With which password; needed with `smtp_user`."""
 
 
 class RaySettings(_Section):
     """The embedded one-node Ray, or the cluster that is there already."""
 
-    address: str = ""
+    address: str = Field(default="", examples=["auto"])
     """HOST:PORT of a cluster with a node on this machine, or `auto`; empty: a node of our own, on loopback."""
     object_store_bytes: int = Field(default=200 * MIB, ge=80 * MIB)
-    token_file: Path = Path()
-    """Ray's shared token (mode 0600); made at the first start, or the one of the cluster at `address`."""
+    """Shared memory of a node of our own; hardly anything crosses it. Ray takes no less than 80 MiB."""
+    token_file: Path = Field(default=Path(), examples=["/run/secrets/ray/auth_token"])
+    """Ray's shared token (mode 0600), the one of the cluster at `address`, or made at the first start; not set: `keys/ray-token`
+    under the data."""
 
 
 class FaultSettings(_Section):
@@ -189,9 +212,8 @@ class Settings(_Section):
             return Settings(storage=read.storage, api=read.api, worker=read.worker, ray=read.ray, faults=read.faults,
                             delivery=read.delivery)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            name = "APOYO_" + "__".join(str(place) for place in first["loc"]).upper()
-            raise Misconfigured(f"{name}: {first['msg']}", code="bad_setting") from None
+            name, message = _named(error)[0]
+            raise Misconfigured(f"{name}: {message}", code="bad_setting") from None
         except SettingsError as error:  # a list that is no JSON; the text names the section and not the value
             raise Misconfigured(f"a variable of APOYO_…__…: {error}", code="bad_setting") from None
 
@@ -200,6 +222,26 @@ class Settings(_Section):
         return {f"APOYO_{section.upper()}__{name.upper()}": str(value)
                 for section, values in self.model_dump(mode="json").items()
                 for name, value in values.items() if value is not None}
+
+
+def mistakes() -> list[tuple[str, str]]:
+    """All that is wrong with the environment, as (variable, what is wrong); `Settings.load` stops at the first. Never a value."""
+    sections = [f"APOYO_{name.upper()}" for name in Settings.model_fields]
+    found = [(name, "no such section: there are " + ", ".join(sections)) for name in sorted(os.environ)
+             if name.upper().startswith("APOYO_") and "__" in name and name.upper().partition("__")[0] not in sections]
+    try:
+        _Environment()
+    except ValidationError as error:
+        found += _named(error)
+    except SettingsError as error:
+        found.append(("APOYO_…__…", str(error)))
+    return found
+
+
+def _named(error: ValidationError) -> list[tuple[str, str]]:
+    """Each mistake with the variable that it is in."""
+    return [("APOYO_" + "__".join(str(place) for place in one["loc"]).upper(), one["msg"])
+            for one in error.errors(include_input=False, include_url=False)]
 
 
 class _Environment(BaseSettings):

@@ -12,8 +12,10 @@ from pipeline.cli.check_signature import check_signature_command
 from pipeline.cli.check_upload import check_upload_command
 from pipeline.cli.clients import clients
 from pipeline.cli.compare_faces import compare_faces_command
+from pipeline.cli.config import config
 from pipeline.cli.deliver import deliver
 from pipeline.cli.demo import demo
+from pipeline.cli.doctor import doctor
 from pipeline.cli.locate import locate_command
 from pipeline.cli.metrics import metrics
 from pipeline.cli.migrate import migrate
@@ -32,6 +34,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(bench, name="bench")
 app.add_typer(calibrate, name="calibrate")
 app.add_typer(clients, name="clients")
+app.add_typer(config, name="config")
 app.add_typer(processes, name="processes")
 app.command()(verify)
 app.command()(demo)
@@ -40,6 +43,7 @@ app.command()(work)
 app.command()(deliver)
 app.command()(migrate)
 app.command()(metrics)
+app.command()(doctor)
 app.command()(reconcile)
 app.command()(collect)
 app.command()(backup)

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -161,11 +162,31 @@ def upgrade(engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))  # a migration takes what it takes
             connection.execute(text("SELECT pg_advisory_xact_lock(4711)"))  # any constant: one migration at a time
-        configuration = _configuration(connection)
-        found = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in ScriptDirectory.from_config(configuration).walk_revisions()}
-        if found is None or found in known:
-            alembic.command.upgrade(configuration, "head")
+        if not _state(connection).ahead:
+            alembic.command.upgrade(_configuration(connection), "head")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The tables' revision (None: no tables yet), the newest that this code knows, and how the two stand."""
+
+    found: str | None
+    newest: str | None
+    behind: bool
+    ahead: bool
+
+
+def schema_state(engine: Engine) -> SchemaState:
+    """How the tables stand to this code. Raises `Unavailable`."""
+    with reading(engine) as connection:
+        return _state(connection)
+
+
+def _state(connection: Connection) -> SchemaState:
+    scripts = ScriptDirectory.from_config(_configuration(connection))
+    found, newest = MigrationContext.configure(connection).get_current_revision(), scripts.get_current_head()
+    ahead = found is not None and found not in {script.revision for script in scripts.walk_revisions()}
+    return SchemaState(found, newest, behind=found != newest and not ahead, ahead=ahead)
 
 
 def pending_changes(engine: Engine) -> None:
