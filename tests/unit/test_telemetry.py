@@ -143,11 +143,23 @@ def firing(alert: str, series: dict[str, str], minute: int, tmp_path: Path) -> b
     return True
 
 
-@pytest.mark.parametrize("alert", [alert["alert"] for alert in ALERTS])
-def test_an_alert_fires_by_its_fault_alone(alert: str, tmp_path: Path) -> None:
+@pytest.fixture
+def promtool() -> None:
     if shutil.which("promtool") is None:
         assert not os.environ.get("CI"), "CI brings promtool"
         pytest.skip("no promtool: it comes with Prometheus")
+
+
+@pytest.mark.usefixtures("promtool")
+def test_prometheus_takes_the_configuration() -> None:
+    done = subprocess.run(["promtool", "check", "config", str(FOLDER / "prometheus.json")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(ALERTS)} rules found" in done.stdout
+
+
+@pytest.mark.usefixtures("promtool")
+@pytest.mark.parametrize("alert", [alert["alert"] for alert in ALERTS])
+def test_an_alert_fires_by_its_fault_alone(alert: str, tmp_path: Path) -> None:
     fault, quiet = FAULTS[alert]
     minute = 90 if alert == "ApoyoOutcomesShift" else 58
     assert firing(alert, {**STEADY, **fault}, minute, tmp_path)
