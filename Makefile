@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check k8s-check chaos bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-reuse evaluate-readers
+.PHONY: help install weights demo up test check k8s-check test-operations chaos bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-reuse evaluate-readers
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -27,6 +27,10 @@ check: $(STAMP) ## lints, types, import contracts, sizes
 
 k8s-check: $(STAMP) ## the manifests: built by kustomize, held against schemas and rules (needs kubectl)
 	@$(BIN)/python -m scripts.check_manifests
+
+test-operations: weights ## what operations rest on: documents' commands, alerts, manifests, doctor, backup, clusters
+	@$(BIN)/python -m pytest tests/unit/test_documents.py tests/unit/test_telemetry.py tests/unit/test_manifests.py tests/unit/test_images.py \
+		tests/contract/test_doctor.py tests/contract/test_upkeep.py tests/system/test_backup.py tests/system/test_cluster.py
 
 bench: weights ## first figures: stages and accuracy, raw JSON under benchmarks/results
 	@$(BIN)/apoyo bench stages

