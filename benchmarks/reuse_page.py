@@ -72,14 +72,16 @@ def cost_lines(costs: dict[str, Any]) -> list[str]:
              "rebuild": "to open one support's row, when the index starts"}
     many = costs["supports"]
     factor, load = ALL / many, costs["load average"][0]
+    filling = many * (costs["rebuild"]["cpu_ms_median"] + costs["add_us"] / 1000) / 1000
     cpu, cores = costs["machine"]["cpu"], costs["machine"]["cores"]
     return ["", "## What it costs", "", f"Among {many:,} supports, one thread, {cpu}, commit {costs['commit']}, load average "
             f"{load} on {cores} cores (where that is above the cores, the clock shows waiting that the CPU's time does not).", "",
             "| | CPU ms, median | p95 | ms by the clock, median |", "|---|---|---|---|",
             *(f"| {title} | {costs[name]['cpu_ms_median']} | {costs[name]['cpu_ms_p95']} | {costs[name]['ms_median']} |"
               for name, title in named.items()), "",
-            f"The index takes {costs['index_mb']} MB of memory for them. All of it grows linearly. Supports of one process of "
-            "citizens are looked up among that process's own, so each process may have an index of its own. "
+            f"The index takes {costs['index_mb']} MB of memory for them, and about {filling:.0f} s to fill at the start. All of "
+            "it grows linearly. Supports of one process of citizens are looked up among that process's own, so each process may "
+            "have an index of its own. "
             f"On paper, {ALL:,} in one process: {factor * costs['index_mb'] / 1024:.0f} GB and "
             f"{factor * costs['all']['cpu_ms_median']:.0f} ms on one core, or as many indexes as cores, each with its part of "
             f"the rows and all asked at once: {ALL // many} of this size answer in the time above. Neither is built: there is "

@@ -111,10 +111,11 @@ class ReuseSearch:
 
     def look_up(self, asked: Asked, known: frozenset[Neighbour] = frozenset()) -> Looked:
         """known: neighbours that `demand_nothing_new` has named already. Raises `Unavailable`."""
-        alike, seq = self._index.look_up(asked.support_id, asked.process, asked.prints)
-        with reading(self._storage.engine) as connection:
-            neighbours = alike | known | self._exact(connection, asked)
-            there = standing(connection, neighbours, asked.process)
+        with telemetry.STAGE_SECONDS.labels("look_up").time():
+            alike, seq = self._index.look_up(asked.support_id, asked.process, asked.prints)
+            with reading(self._storage.engine) as connection:
+                neighbours = alike | known | self._exact(connection, asked)
+                there = standing(connection, neighbours, asked.process)
         counted = frozenset(one for one in neighbours if one.support_id in there)
         return Looked(self._answer(asked, counted, there), counted, seq)
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, select, update
 
+from pipeline.blobs.sealing import Keyring
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.evidence import Evidence, Fingerprints
 from pipeline.domain.reuse import Limits
@@ -180,6 +181,20 @@ def test_the_desk_s_record_names_the_neighbours_and_the_result_does_not(storage:
     told = open_verdict(storage, record) or b""
     assert first.encode() not in told
     assert {(check["score"], check["threshold"]) for check in json.loads(told)["checks"] if check["name"] in REUSE} == {(None, None)}
+
+
+def test_the_rows_alone_tell_nothing_of_whom_they_show(storage: Storage) -> None:
+    """Neither the card's numbers, nor a digest that somebody could make from them, nor anything of pictures and faces."""
+    scene = Scene(storage)
+    scene.send(prints(1))
+    scene.worker().run_once()
+    with reading(storage.engine) as connection:
+        row = connection.execute(select(tables.fingerprints)).one()
+    secret = prints(1)
+    assert row.card == storage.keyring.search_digest(secret.card_key or "") != secret.card_key
+    assert row.card != Keyring(bytes(32)).search_digest(secret.card_key or ""), "another deployment's digests are others"
+    for told in (secret.card_key, str(secret.perceptual["front"]), str((secret.face or ())[0])):
+        assert str(told).encode() not in row.sealed + row.neighbours
 
 
 def test_a_retake_and_a_repeated_attempt_are_no_copies_of_themselves(storage: Storage) -> None:
