@@ -116,6 +116,8 @@ def _rows(count: int, say: Callable[[str], None]) -> dict[str, float]:
                 connection.execute(insert(tables.parts), [
                     {"support_id": one, "part": "front", "version": 1, "sha256": keyring.search_digest(one), "size": 1,
                      "blob_key": one} for one in ids])
+                connection.execute(insert(tables.support_keys), [
+                    {"support_id": one, "kek_id": keyring.kek_id, "wrapped": b"", "created_at": 0} for one in ids])
                 connection.execute(insert(tables.fingerprints), [
                     {"support_id": one, "round": 1, "seq": number, "card": keyring.search_digest(f"card {one}")}
                     for one, number in zip(ids, numbers, strict=True)])
@@ -123,7 +125,7 @@ def _rows(count: int, say: Callable[[str], None]) -> dict[str, float]:
 
         def look_up() -> int:
             with reading(engine) as connection:
-                return len(exact_neighbours(connection, str(uuid.UUID(int=0)), [keyring.search_digest(asked)] * 4,
+                return len(exact_neighbours(connection, str(uuid.UUID(int=0)), "demo", [keyring.search_digest(asked)] * 4,
                                             keyring.search_digest(f"card {asked}")))
 
         if look_up() != 2:

@@ -120,7 +120,8 @@ class ReuseSearch:
         return Looked(self._answer(asked, counted, there), counted, seq)
 
     def demand_nothing_new(self, asked: Asked, looked: Looked, connection: Connection) -> None:
-        """Raises `Overtaken` where a neighbour was registered since, within the transaction that is to write the verdict."""
+        """Raises `Overtaken` where something else turned out to be in common since, within the transaction that is to write the
+        verdict."""
         hold_registrations(connection)
         seq, found = looked.seq, set(self._exact(connection, asked))
         while rows := read_after(connection, seq):
@@ -129,12 +130,14 @@ class ReuseSearch:
                 prints = None if row.support_id == asked.support_id else open_prints(self._storage.keyring, row)
                 if prints is not None:
                     found |= {Neighbour(row.support_id, kind) for kind in in_common(asked.prints, prints, self._limits)}
-        new = found - looked.neighbours
+        known = {one.kind for one in looked.neighbours}  # one more of a kind changes nothing: a flood of copies ends too
+        new = frozenset(one for one in found if one.kind not in known)
         if new and standing(connection, new, asked.process):
             raise Overtaken(looked.neighbours | new)
 
     def _exact(self, connection: Connection, asked: Asked) -> frozenset[Neighbour]:
-        return exact_neighbours(connection, asked.support_id, tuple(asked.prints.part_sha256.values()), asked.card)
+        digests = tuple(asked.prints.part_sha256.values())
+        return exact_neighbours(connection, asked.support_id, asked.process, digests, asked.card)
 
     def _answer(self, asked: Asked, neighbours: Collection[Neighbour], there: dict[str, Standing]) -> Reuse:
         def seen(kind: Kind) -> Seen | None:

@@ -42,6 +42,9 @@ from pipeline.settings import WorkerSettings
 RETRY_SECONDS = 1.0
 """How long a job or a worker waits after something failed, so that a dependency that is down is not asked in a tight loop."""
 
+KEPT_NEIGHBOURS = 200
+"""For the desk, the newest (ids sort by age): a picture may have come a hundred thousand times."""
+
 Guard = Callable[[float], AbstractContextManager[None]]
 """Ends this process if its block lasts longer than that many seconds, even where native code hangs."""
 
@@ -148,7 +151,7 @@ class Worker:
             context = Context(capture.info, policy, judge.calibration, record.as_of, looked.reuse, roll, record.round)
             verdict = judge.decide(evidence, context)
             resource = support_resource(heading_of(record), evidence, verdict, context)
-            whom = [asdict(one) for one in looked.neighbours]
+            whom = [asdict(one) for one in sorted(looked.neighbours)[-KEPT_NEIGHBOURS:]]
             finished = Finished(verdict.outcome, verdict.reasons, policy.version,
                                 sealed_verdict=key.seal("verdict", record.round, _json(resource)),
                                 sealed_neighbours=key.seal("neighbours", record.round, _json(whom)))

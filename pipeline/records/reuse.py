@@ -22,6 +22,8 @@ from pipeline.records.tables import fingerprints, parts, reuse_head, support_key
 
 READ_AT_ONCE = 1000
 """Rows a query while an index follows: some 10 MB."""
+MOST_EQUAL = 256
+"""Supports that are told of one file or card, the newest: one card came 96,000 times."""
 NOT_COUNTED = (State.REJECTED.value, State.RETAKE_WANTED.value)
 """Supports that do not stand: who was refused, or never took the pictures again, may send another. If such a support's next
 round comes, it meets the newer one itself."""
@@ -114,30 +116,35 @@ def _registered(row: Row[Any, Any, Any, Any, Any, Any, Any]) -> Registered:
     return Registered(row.seq, row.support_id, row.round, row.process, row.sealed, key)
 
 
-def exact_neighbours(connection: Connection, support_id: str, digests: Collection[str], card: str | None) -> frozenset[Neighbour]:
-    """Other supports with a file of these digests, judged or not yet, or with this card."""
+def exact_neighbours(connection: Connection, support_id: str, process: str | None, digests: Collection[str],
+                     card: str | None) -> frozenset[Neighbour]:
+    """Other supports that count (see `standing`) and hold a file of one of these digests, judged or not yet, or this card."""
+    counted = [supports.c.id != support_id, *_counted(process)]
     found = set()
-    if digests:
-        rows = connection.execute(select(parts.c.support_id, parts.c.part).where(
-            parts.c.sha256.in_(digests), parts.c.part.in_(list(Part)), parts.c.support_id != support_id))
+    for digest in digests:
+        rows = connection.execute(
+            select(parts.c.support_id, parts.c.part).join(supports, supports.c.id == parts.c.support_id)
+            .where(parts.c.sha256 == digest, parts.c.part.in_(list(Part)), *counted)
+            .order_by(parts.c.support_id.desc()).limit(MOST_EQUAL))
         found |= {Neighbour(row.support_id, kind_of(row.part)) for row in rows}
     if card is not None:
-        same = connection.execute(select(fingerprints.c.support_id).where(
-            fingerprints.c.card == card, fingerprints.c.support_id != support_id)).scalars()
-        found |= {Neighbour(one, Kind.CARD) for one in same}
+        same = connection.execute(
+            select(fingerprints.c.support_id).join(supports, supports.c.id == fingerprints.c.support_id)
+            .where(fingerprints.c.card == card, *counted).order_by(fingerprints.c.support_id.desc()).limit(MOST_EQUAL))
+        found |= {Neighbour(one, Kind.CARD) for one in same.scalars()}
     return frozenset(found)
 
 
 def standing(connection: Connection, neighbours: Collection[Neighbour], process: str | None) -> dict[str, Standing]:
     """Those of the neighbours' supports that count: of the process (None: of any), not erased, and in force."""
-    conditions: list[ColumnElement[bool]] = [
-        supports.c.id.in_({one.support_id for one in neighbours}), supports.c.state.not_in(NOT_COUNTED),
-        exists().where(support_keys.c.support_id == supports.c.id)]
-    if process is not None:
-        conditions.append(supports.c.process == process)
     rows = connection.execute(
         select(supports.c.id, supports.c.applicant, fingerprints.c.card)
         .outerjoin(fingerprints, fingerprints.c.support_id == supports.c.id)
-        .where(*conditions).order_by(fingerprints.c.round))
+        .where(supports.c.id.in_({one.support_id for one in neighbours}), *_counted(process)).order_by(fingerprints.c.round))
     return {row.id: Standing(row.applicant, row.card) for row in rows}
 
+
+def _counted(process: str | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [
+        supports.c.state.not_in(NOT_COUNTED), exists().where(support_keys.c.support_id == supports.c.id)]
+    return conditions if process is None else [supports.c.process == process, *conditions]

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, select, update
 
+from pipeline import worker as pipeline_worker
 from pipeline.blobs.sealing import Keyring
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.evidence import Evidence, Fingerprints
 from pipeline.domain.reuse import Limits
 from pipeline.domain.support import State
 from pipeline.domain.verdict import CheckName, Outcome, Verdict
+from pipeline.records import reuse as records_reuse
 from pipeline.records import tables
 from pipeline.records.engine import reading, writing
 from pipeline.records.leases import JobKind, claim
@@ -181,6 +183,25 @@ def test_the_desk_s_record_names_the_neighbours_and_the_result_does_not(storage:
     told = open_verdict(storage, record) or b""
     assert first.encode() not in told
     assert {(check["score"], check["threshold"]) for check in json.loads(told)["checks"] if check["name"] in REUSE} == {(None, None)}
+
+
+def test_a_flood_of_copies_is_bounded_and_told(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of seven copies only the three newest others are told of; each goes to a person, the first for the file that waits."""
+    monkeypatch.setattr(records_reuse, "MOST_EQUAL", 3)
+    monkeypatch.setattr(pipeline_worker, "KEPT_NEIGHBOURS", 3)
+    scene = Scene(storage)
+    one = replace(prints(1), part_sha256={"selfie": sha256(PICTURES["selfie"]).hexdigest()}, perceptual={}, face=None)
+    sent = [scene.send(one) for _ in range(7)]
+    worker = scene.worker()
+    for _ in sent:
+        worker.run_once()
+    assert scene.outcome(sent[0]) == (Outcome.REVIEW, {"reuse.image"}), "the others wait, and their numbers are not read yet"
+    assert all(scene.outcome(support_id) == (Outcome.REVIEW, {"reuse.image", "reuse.card"}) for support_id in sent[1:])
+    with reading(storage.engine) as connection:
+        kept = connection.execute(select(tables.fingerprints.c.neighbours).where(
+            tables.fingerprints.c.support_id == sent[-1])).scalar_one()
+    opened = json.loads(open_key(storage, get_support(storage.engine, sent[-1])).open("neighbours", 1, kept))
+    assert len(opened) == 3 and {each["support_id"] for each in opened} <= set(sent[3:6])
 
 
 def test_the_rows_alone_tell_nothing_of_whom_they_show(storage: Storage) -> None:
