@@ -30,6 +30,9 @@ def reuse_lines(accuracy: dict[str, Any], costs: dict[str, Any] | None, made_on:
     lines += [f"| {title} | {accuracy['limits'][part]} | {one['by hash']['said']} | {one['all']['said']} | {one['seen']['said']} "
               f"| {one['farthest']} |"
               for part, title in PARTS.items() if (one := accuracy["found"].get(part))]
+    sides = [accuracy["found"][part]["seen"] for part in ("front", "back")]
+    hits, trials = (sum(one[key] for one in sides) for key in ("hits", "trials"))
+    lines += ["", f"Both sides of cards together, of those seen: {hits} of {trials} found, {100 * hits / trials:.1f} %."]
     lines += ["", "By change, by anything:", "", *changes(accuracy["found"]), "", "Different ones of a kind, each with each. "
               "*Expected*: by a binomial distribution of the same mean and spread. The drawn cards have few portraits, so a "
               "seventh of the pairs share theirs.", "", "| kind | called alike | nearest, bits | expected |", "|---|---|---|---|"]
