@@ -15,13 +15,15 @@ import traceback
 
 from pipeline.settings import export
 
+RAY = "ray"
 PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 
 
 def main() -> None:
     mutant, module, *arguments = sys.argv[1:]
-    program = importlib.import_module(module)
+    # Ray reads its environment when it is imported, and forks of a process that knows it cannot use it: they start anew.
+    program = None if RAY in arguments else importlib.import_module(module)
     if mutant != "-":
         from benchmarks.chaos.mutants import MUTANTS
 
@@ -42,6 +44,8 @@ def _live(program: object, arguments: list[str], faults: str) -> None:
     export({"APOYO_FAULTS__POINTS": faults})
     sys.argv = arguments
     code = 1
+    if program is None:
+        os.execv(sys.executable, [sys.executable, "-m", *arguments])  # noqa: S606
     try:
         code = int(program.main() or 0)  # type: ignore[attr-defined]
     except BaseException:  # noqa: BLE001 (a life's end, whatever it is, is told by its code)

@@ -13,7 +13,7 @@ import threading
 
 from benchmarks.chaos.standin import judge
 from pipeline import faults
-from pipeline.actors.verifier import process_deadline
+from pipeline.deadline import process_deadline
 from pipeline.records.storage import open_storage
 from pipeline.reuse import Index
 from pipeline.settings import MIB, Settings

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from pipeline import faults
 from pipeline.actors.index_server import RemoteIndex
+from pipeline.deadline import process_deadline
 from pipeline.reuse import Index
 from pipeline.settings import Settings
 from pipeline.telemetry import configure_logging
@@ -17,16 +16,6 @@ from pipeline.worker import Guard, Worker
 
 MakeWorker = Callable[[Settings, str, Guard, Index], Worker]
 """Builds a warm worker; settings go in by value, secrets by the paths of their files."""
-
-
-@contextmanager
-def process_deadline(seconds: float) -> Iterator[None]:
-    """Ends this process if the block lasts longer: by a thread of C, so that native code that holds the GIL cannot prevent it."""
-    faulthandler.dump_traceback_later(seconds, exit=True)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 class Verifier:
