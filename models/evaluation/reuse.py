@@ -361,7 +361,7 @@ def _rows(rows: dict[str, tuple[int, str]]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--supports", type=int, default=40, help="drawn supports whose photographs are changed")
-    parser.add_argument("--cards", type=int, default=80, help="flat cards of each of two models")
+    parser.add_argument("--cards", type=int, default=125, help="flat cards of each of two models")
     parser.add_argument("--signatures", type=int, default=200)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="the folder that holds faces/pairs.csv")
     parser.add_argument("--jobs", type=int, default=1)
