@@ -19,7 +19,7 @@ from pipeline import worker as pipeline_worker
 from pipeline.blobs.sealing import Keyring
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.evidence import Evidence, Fingerprints
-from pipeline.domain.reuse import Limits
+from pipeline.domain.reuse import Limits, Reuse
 from pipeline.domain.support import State
 from pipeline.domain.verdict import CheckName, Outcome, Verdict
 from pipeline.records import reuse as records_reuse
@@ -31,7 +31,7 @@ from pipeline.records.reuse import forget
 from pipeline.records.rounds import Retake, insert_retake
 from pipeline.records.storage import Storage, open_key, open_verdict, store_part
 from pipeline.records.supports import IdempotencyKey, finish, get_support, insert_support
-from pipeline.reuse import FollowingIndex
+from pipeline.reuse import Asked, FollowingIndex, Looked, Overtaken, ReuseSearch
 from pipeline.settings import StorageSettings, WorkerSettings
 from pipeline.worker import Judge, Worker
 from tests.contract.judges import judge
@@ -265,6 +265,22 @@ def test_an_erased_support_is_found_no_more(storage: Storage, how: str) -> None:
         assert scene.index.follow() == 0, "an index in memory drops it too"
     worker.run_once()
     assert scene.outcome(second) == (Outcome.ACCEPTED, set())
+
+
+def test_rows_are_read_a_few_at_a_time(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five supports, two a reading: an index that starts has them all, and so has the comparison in the last transaction."""
+    monkeypatch.setattr(records_reuse, "READ_AT_ONCE", 2)
+    scene = Scene(storage)
+    sent = [scene.send(prints(seed)) for seed in range(5)]
+    for _ in sent:
+        scene.worker().run_once()
+    assert FollowingIndex(storage, Limits.of(calibration())).follow() == 5
+    search = ReuseSearch(storage, Limits.of(calibration()), scene.index)
+    asked = Asked(scene.send(prints(4)), "demo", None, None, prints(4))
+    nothing_seen = Looked(Reuse(), frozenset(), 0)
+    with pytest.raises(Overtaken) as caught, writing(storage.engine) as connection:
+        search.demand_nothing_new(asked, nothing_seen, connection)
+    assert {one.support_id for one in caught.value.neighbours} == {sent[4]}
 
 
 def test_an_index_that_starts_anew_knows_what_was_before(storage: Storage) -> None:
