@@ -132,9 +132,8 @@ def checks(pair: str, *, short: bool, seed: int) -> dict[str, Check]:
     found: dict[str, Check] = {
         "mixed": lambda place: under_faults("mixed", place, Plan(rate, seconds, seed, poisons=poisons), faults.MIXED[pair]),
     }
+    found["crash_points"] = lambda place: under_faults("crash_points", place, Plan(rate, 5.0, seed), (faults.crash_everywhere,))
     if not short:
-        found["crash_points"] = lambda place: under_faults(
-            "crash_points", place, Plan(rate, 90.0, seed), (faults.crash_intake, faults.crash_workers))
         found["ray"] = lambda place: under_faults(
             "ray", place, Plan(4.0, 90.0, seed), (faults.kill_actors, faults.kill_ray), window=25.0, ray=True)
     if pair == "sqlite+folder":

@@ -36,6 +36,8 @@ class Kept:
         self.specs: Callable[[], str] = str
         self.ends: Counter[int] = Counter()
         """Return codes, by how often a life ended with them."""
+        self.struck: Counter[str] = Counter()
+        """Specs of lives that ended by what they were armed with."""
         self.pid = 0
         """Of the life that is lived now, or was last."""
         self._over, self._begun = threading.Event(), threading.Event()
@@ -62,13 +64,16 @@ class Kept:
         assert told is not None
         with commands:
             while not self._over.is_set():
-                commands.write(self.specs() + "\n")
+                spec = self.specs()
+                commands.write(spec + "\n")
                 commands.flush()
                 start = time.monotonic()
                 began = told.readline().split()
                 self.pid = int(began[1])
                 self._begun.set()
-                self.ends[int(told.readline().split()[1])] += 1
+                code = int(told.readline().split()[1])
+                self.ends[code] += 1
+                self.struck[spec] += code not in (0, -signal.SIGTERM)
                 if time.monotonic() - start < YOUNG_SECONDS:
                     self._over.wait(YOUNG_SECONDS)
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import timedelta
 
@@ -57,6 +58,36 @@ def _crash(world: World, many: list[Kept], points: tuple[str, ...], seconds: flo
 
 
 _orders: dict[tuple[int, str], itertools.cycle[str]] = {}
+
+
+def crash_everywhere(world: World, seconds: float) -> None:
+    """API and workers together, until a life has ended at each of their points."""
+    intake, work = set(INTAKE_POINTS), set(WORK_POINTS)
+    end = time.monotonic() + MOST_SECONDS
+    crashing = [(world.deployment.api, intake), *((kept, work) for kept in world.deployment.workers)]
+    for kept, left in crashing:
+        kept.specs = _next_of(left)
+        kept.signal(signal.SIGKILL)
+    while (intake or work) and time.monotonic() < end:
+        for kept, left in crashing:
+            kept.specs = _next_of(left)
+        time.sleep(min(seconds, 1.0))
+        for kept, left in crashing:
+            left -= set(kept.struck)
+    for kept, _ in crashing:
+        kept.specs = str
+    for spec in {spec for kept, _ in crashing for spec in kept.struck} - {""}:
+        world.strike(f"crash at {spec}")
+    world.strike("crash_everywhere", not intake and not work)
+
+
+MOST_SECONDS = 120.0
+"""For all of them; they take a second or two each on a machine that is busy."""
+
+
+def _next_of(left: set[str]) -> Callable[[], str]:
+    order = itertools.cycle(sorted(left) or [""])
+    return lambda: next(order)
 
 
 def freeze_workers(world: World, seconds: float) -> None:
