@@ -160,8 +160,10 @@ def locate_inside(view: Image, quad: Quad, networks: Networks, calibration: Cali
 
 def _sighting(best: Judged, judged: list[Judged], whole: Sight, calibration: Calibration) -> Sighting:
     """What the best candidate is."""
+    if runs_on(whole, best.quad) >= calibration["locate.runs_on"]:
+        return Sighting.CUT  # whatever the rest of its outline is worth
     touches = cells_at_frame(whole, best.quad) >= calibration["locate.cut_cells"] and best.score < calibration["locate.whole"]
-    if best.cut or touches or runs_on(whole, best.quad) >= calibration["locate.runs_on"]:
+    if best.cut or touches:
         return Sighting.CUT if best.score >= calibration["locate.cut"] else Sighting.NONE
     if best.score < calibration["locate.found"]:
         return Sighting.NONE

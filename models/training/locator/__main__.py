@@ -15,7 +15,7 @@ WEIGHTS = Path(__file__).parents[2] / "weights" / "locator.onnx"
 
 
 def main() -> None:
-    """About 8 minutes of drawing and 25 of training on one core with bf16; the scenes take 2.5 GB."""
+    """About 8 minutes of drawing and 20 of training on one core with bf16; the scenes take 2.5 GB."""
     config = Config()
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.gettempdir()) / "locator-training"
     fill(folder / "check", config.checked, config.check_seed)
