@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check k8s-check test-operations chaos bench specimens lock clean train-locator train-card-model train-readers evaluate-cards evaluate-reuse evaluate-readers
+.PHONY: help install weights demo up test check k8s-check test-operations chaos bench specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards evaluate-reuse evaluate-readers
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -77,6 +77,9 @@ train-card-model: $(STAMP) ## train the classifier of side and model again (need
 train-readers: $(STAMP) ## train the MRZ and field readers again (needs the extra: pip install -e '.[train]')
 	@$(BIN)/python -m models.training.readers mrz
 	@$(BIN)/python -m models.training.readers fields
+
+train-restorer: $(STAMP) ## train the code restorer again (needs the extra: pip install -e '.[train]')
+	@$(BIN)/python -m models.training.restorer
 
 clean: ## what the demo and the tools made; not the virtual environment
 	rm -rf var demo out .cache .mypy_cache .ruff_cache

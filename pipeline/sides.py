@@ -72,7 +72,9 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
         located = locate(photo.view, networks, calibration)
     surveyed = which_card(photo, located, networks, calibration, capture_side, watch)
     if surveyed is None:
-        return PhotoEvidence(located.sighting, None, light=photo_light(photo.view)), None
+        cut_off = located.guess if located.sighting is Sighting.CUT else None
+        nothing = cut_off is not None and _is_nothing(rectify(photo.view, cut_off), networks, calibration)
+        return PhotoEvidence(located.sighting, None, light=photo_light(photo.view), nothing=nothing), None
     quad, survey = surveyed
     if survey.side is None:
         with watch.stage("side_and_codes"):
@@ -86,13 +88,19 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
             quality = replace(quality, regions=tuple(replace(region, covered=None) for region in regions))
     seen = PhotoEvidence(Sighting.FOUND, survey.side, survey.confidence, quality)
     if survey.side is None:
-        return seen, None
+        nothing = _is_nothing(survey.upright, networks, calibration)
+        return replace(seen, light=photo_light(photo.view), nothing=nothing), None
     with watch.stage("card_look"):
         card_look = look_at_card(survey.upright, networks)
     with watch.stage("presentation"):
         presentation = measure_presentation(survey.upright, photo.view, quad, calibration)
     evidence = SideEvidence(survey.side, capture_side, as_corners(quad * photo.scale), located.score, None, quality, presentation)
     return seen, FoundSide(evidence, photo, quad, survey.upright, survey.grey, survey.codes, card_look)
+
+
+def _is_nothing(card: Image, networks: Networks, calibration: Calibration) -> bool:
+    """Whether what was located looks like no document: a phone, a wall, the sky."""
+    return look_at_card(card, networks).shares["not_a_card"] >= calibration["survey.nothing"]
 
 
 def which_card(photo: Photo, located: Located, networks: Networks, calibration: Calibration, hint: Side,

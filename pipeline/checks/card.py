@@ -62,6 +62,8 @@ def _located(name: CheckName, side: Side, evidence: Evidence, context: Context) 
         return not_executed(name)
     if photo.light is not None and photo.light < context.calibration["quality.light_min"]:
         code = "dark"
+    elif photo.nothing:
+        code = "not_a_credential"
     elif photo.sighting in _SIGHTING_CODES:
         code = _SIGHTING_CODES[photo.sighting]
     else:

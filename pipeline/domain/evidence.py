@@ -202,13 +202,15 @@ class SideEvidence:
 @dataclass(frozen=True, slots=True)
 class PhotoEvidence:
     """What became of one card photo. `shows` is None where no side could be told; `quality` where no card was found.
-    `light`: luminance of the photo's lightest hundredth, 0..1; only where no card was found."""
+    `light`: luminance of the photo's lightest hundredth, 0..1; only where no side was told.  nothing: what lies there, whole or
+    cut, looks like no document at all."""
 
     sighting: Sighting
     shows: Side | None
     side_confidence: float = 0.0
     quality: SideQuality | None = None
     light: float | None = None
+    nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

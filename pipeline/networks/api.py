@@ -17,6 +17,7 @@ class Net(StrEnum):
 
     LOCATOR = "locator"
     CARD_MODEL = "card_model"
+    CODE_RESTORER = "code_restorer"
     FACE_DETECTOR = "face_detector"
     FACE_RECOGNISER = "face_recogniser"
     MRZ_READER = "mrz_reader"

@@ -44,6 +44,10 @@ class MrzBand:
         return (top.line.x0, top.line.y0 - rises, top.line.x1, bottom.line.y1 + rises)
 
 
+FILLERS = 0.55
+"""Height of the lowest sign of a line over that of the tallest: outside OCR-B a filler has 0.6 of a digit's."""
+
+
 def find_mrz_band(card_grey: Image) -> MrzBand | None:
     """Three lines in the lower half of an upright rectified card, (1080, 1712) uint8; None where no such band is."""
     band = find_band(card_grey, 3)
@@ -59,7 +63,7 @@ def find_band(grey: Image, count: int, least_width: float = LEAST_WIDTH) -> MrzB
     least_width: of a line, as a share of the picture's width.
     """
     least = least_width * grey.shape[1]
-    groups = join_rows([words for words in merge_words(word_boxes(ink_of(grey))) if is_run(words)])
+    groups = join_rows([words for words in merge_words(word_boxes(ink_of(grey)), FILLERS) if is_run(words)])
     rows = [row for words in groups if (row := _row(words, TORN * least)) is not None]
     rows.sort(key=lambda row: row.line.y0)
     bands = [band for first in range(len(rows)) if (band := _band(rows, first, count, least)) is not None]

@@ -106,8 +106,8 @@ def quantile(values: NDArray[np.integer[Any]], share: float) -> int:
     return int(np.partition(values, int(share * (len(values) - 1)))[int(share * (len(values) - 1))])
 
 
-def merge_words(words: Boxes) -> list[Boxes]:
-    """Groups words of one height that stand on one base line next to each other."""
+def merge_words(words: Boxes, alike: float = ALIKE) -> list[Boxes]:
+    """Groups words of one height that stand on one base line next to each other.  alike: low over tall, at least."""
     lines: list[list[tuple[int, int, int, int]]] = []
     for x0, y0, x1, y1 in sorted(map(tuple, words.tolist())):
         height = y1 - y0
@@ -116,7 +116,7 @@ def merge_words(words: Boxes) -> list[Boxes]:
             other = last_y1 - last_y0
             tall, low = max(height, other), min(height, other)
             overlap = min(y1, last_y1) - max(y0, last_y0)
-            if (x0 - last_x1 <= WORD_GAP * tall and overlap >= 0.6 * low and low >= ALIKE * tall
+            if (x0 - last_x1 <= WORD_GAP * tall and overlap >= 0.6 * low and low >= alike * tall
                     and abs(y1 - last_y1) <= SAME_BASE * tall):
                 line.append((x0, y0, x1, y1))
                 break

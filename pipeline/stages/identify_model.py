@@ -33,6 +33,9 @@ LAYOUTS = ("front_layout", "back_layout")
 """The witnesses of whose template fits a side best: they hang on the labels and codes that were read, so they count beside
 these as little as a look does."""
 WEAK = (*LOOKS, *LAYOUTS)
+OUTWEIGHED = 1 / 3
+"""A model that print does not tell from another is left out where the weak witnesses together give it less than this share of
+what they give the other: one look alone (0.3 to 0.7) does not, a look and a layout that agree, or two looks, do."""
 FIELD_LABELS = ("NOMBRE", "DOMICILIO", "CLAVE DE ELECTOR", "CURP", "VIGENCIA", "SECCION", "FECHA DE NACIMIENTO")
 """Labels that fronts from C on share: where several of them were read, a label that was not found was probably not there."""
 ENOUGH_LABELS = 4
@@ -85,9 +88,9 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
     """Naive Bayes over the letters: a witness of weight w multiplies the models it names by w, the others by 1 - w.
 
     A witness against the winner leaves no more confidence than twice its own chance to be wrong: a front and a back of two
-    cards are then uncertain, however many witnesses each side has.  Looks and layouts move the shares and choose among models
-    that print does not tell apart; they exclude no such model and set no such limit. Where nothing was read, only the models
-    that they name are weighed, and none is surer than its weight.
+    cards are then uncertain, however many witnesses each side has.  Looks and layouts choose among models that print does not
+    tell apart, and two of them together leave one out; they set no such limit. Where nothing was read, only the models that they
+    name are weighed, and none is surer than its weight.
     """
     new = any(set(witness.says) == set(NEWEST) for witness in witnesses)
     models = [model for model in CardModel if new or model not in NEWEST]
@@ -102,8 +105,11 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
             prior |= {home: HOME_SHARE * both, away: (1 - HOME_SHARE) * both}
     posterior = {model: likelihood[model] * prior[model] for model in models}
     total = sum(posterior.values())
-    winner = max(models, key=lambda model: posterior[model])
-    candidates = tuple(model for model in models if math.isclose(by_reading[model], by_reading[winner], rel_tol=1e-9))
+    likeliest = max(models, key=lambda model: posterior[model])
+    alike = [model for model in models if math.isclose(by_reading[model], by_reading[likeliest], rel_tol=1e-9)]
+    looked = _likelihood(alike, tuple(witness for witness in witnesses if witness.name in WEAK))
+    candidates = tuple(model for model in alike if looked[model] >= OUTWEIGHED * max(looked.values()))
+    winner = max(candidates, key=lambda model: posterior[model])
     against = max((witness.weight for witness in read if winner not in witness.says), default=0.5)
     limit = 2 * (1 - against) if read else max(witness.weight for witness in witnesses)
     confidence = min(sum(posterior[model] for model in candidates) / total, limit)
@@ -138,8 +144,13 @@ def _front_witnesses(labels: frozenset[str], readings: Mapping[str, tuple[FieldR
     issued = _any(labels, "EMISION")
     if issued:
         yield "label_emision", (D, E, F), "printed"
-    elif readings.get("issue_year") and readings.get("expiry_year"):
+    elif _one_field(readings.get("issue_year", ()), readings.get("expiry_year", ())):
         yield "vigencia_range", (G, H, I, J), "printed"
+
+
+def _one_field(first: tuple[FieldReading, ...], last: tuple[FieldReading, ...]) -> bool:
+    """Whether both stand in one place: `2019 - 2029` under one label, not two years beside labels of their own."""
+    return bool(first and last) and first[0].box_mm == last[0].box_mm
 
 
 def _back_witnesses(mrz: MrzEvidence | None, codes: tuple[CodeEvidence, ...]) -> Iterator[Said]:

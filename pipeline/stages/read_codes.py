@@ -5,8 +5,9 @@ Decoded is not authentic: the large QRs are encrypted, anybody can print a small
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,11 @@ from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import CodeRole, CodeStatus, Symbology
 from pipeline.domain.identifiers import Malformed
 from pipeline.domain.qr import ShortQr, SmallQr, large_side
-from pipeline.networks.api import Image
+from pipeline.networks.api import Image, Networks
+from pipeline.networks.code_restorer import restore
 from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH, PX_PER_MM
 from pipeline.stages.rectify import as_grey
-from pipeline.stages.scan_codes import ALL, Enhance, FoundCode, Look, look, merged, near_steps
+from pipeline.stages.scan_codes import ALL, Enhance, FoundCode, Look, look, merged, near_steps, scaled
 
 LARGE_MODULES = 80
 """A large QR has 97 modules a side (version 20), a small one 33 (version 4): the middle, in whole versions."""
@@ -28,11 +30,18 @@ LINEAR_DIGITS = 9
 WHOLE_LOOKS = (Look(), Look(scale=1.25, enhance=Enhance.SHARPEN))
 """Dearer looks at the whole card, in this order, while something that should be there is missing."""
 
+NEAR_MARGIN = 0.25
+"""Share of its size by which a place is looked at beyond its edges."""
+RESTORED_SCALES, RESTORED_LOOKS = (1.0, 1.25), (Look(), Look(scale=2.0))
+"""A place is restored as it is, then a little larger: modules of another width than the network saw most come nearer to it."""
+RESTORED_PAD_PX = 40
+"""Restoring costs by the pixel: no more than two millimetres round a place."""
+
 Box = tuple[float, float, float, float]
 PLACES: dict[CodeRole, tuple[Box, ...]] = {
     CodeRole.SMALL: ((56, 0, 85.6, 24), (56, 20, 85.6, 46)),
-    CodeRole.LARGE_LEFT: ((8, 4, 46, 36),),
-    CodeRole.LARGE_RIGHT: ((34, 4, 72, 36),),
+    CodeRole.LARGE_LEFT: ((2, 4, 46, 42),),
+    CodeRole.LARGE_RIGHT: ((22, 4, 72, 42),),
     CodeRole.PDF417: ((0, 0, 60, 38),),
 }
 """Where to look from nearer by, in mm: wide priors, for no public text gives exact places (small QR: upper right on E and F,
@@ -70,17 +79,19 @@ class CardCode:
         return None if self.status is CodeStatus.DETECTED else _upside_down(self.corners_card)
 
 
-def read_codes(card: Image, calibration: Calibration, *, deep: bool, known: tuple[CardCode, ...] = ()) -> tuple[CardCode, ...]:
+def read_codes(card: Image, networks: Networks, calibration: Calibration, *, deep: bool,
+               known: tuple[CardCode, ...] = ()) -> tuple[CardCode, ...]:
     """Codes of a rectified card, (1080, 1712) grey or (1080, 1712, 3) BGR; upside down too (`CardCode.upside_down` tells).
 
     The fast path is one look at a reduced card. `deep` goes on with dearer looks, at the whole and at likely places, while
-    what was found says that more should be there, or while nothing was found. `known`: what the fast path already gave for
+    what was found says that more should be there, or while nothing was found; the dearest asks a network to restore a place
+    first. `known`: what the fast path already gave for
     this very card, to go on from. A damaged or foreign code is a result, not an error.
     """
     grey = as_grey(card)
     fast = Look(scale=calibration["codes.fast_width"] / CARD_WIDTH, enhance=Enhance.SHARPEN)
     codes = known or tuple(_judged(code, 1) for code in look(grey, fast, ALL, undecoded=True))
-    return _settled(_climb(grey, codes) if deep else codes)
+    return _settled(_climb(grey, codes, networks) if deep else codes)
 
 
 def half_turned(codes: Iterable[CardCode]) -> tuple[CardCode, ...]:
@@ -120,7 +131,7 @@ def _companions(codes: tuple[CardCode, ...]) -> frozenset[CodeRole]:
     return frozenset({CodeRole.PDF417}) if upper else _LARGE
 
 
-def _climb(grey: Image, codes: tuple[CardCode, ...]) -> tuple[CardCode, ...]:
+def _climb(grey: Image, codes: tuple[CardCode, ...], networks: Networks) -> tuple[CardCode, ...]:
     """Dearer looks, each counted, until nothing is missing or the ladder ends."""
     tries = 1
     for way in WHOLE_LOOKS:
@@ -130,19 +141,47 @@ def _climb(grey: Image, codes: tuple[CardCode, ...]) -> tuple[CardCode, ...]:
         tries += 1
         kinds = sorted({_SYMBOLOGY[role] for role in missing})
         codes = _added(codes, look(grey, way, kinds, undecoded=True), tries)
-    if all(code.symbology is Symbology.CODE128 for code in codes):
-        return codes  # nothing, or what models A to C have too: no place is worth a nearer look
+    if not all(code.symbology is Symbology.CODE128 for code in codes):  # else nothing, or what models A to C have too
+        codes, tries = _at_places(grey, codes, tries, missing_roles(codes), near_steps)
+    restored = functools.partial(_restored_steps, networks)
+    codes, tries = _at_places(grey, codes, tries, missing_roles(codes) & {CodeRole.SMALL}, restored)
+    if CodeRole.SMALL not in missing_roles(codes):  # the others' modules are half as wide: hopeless where these were
+        codes, tries = _at_places(grey, codes, tries, missing_roles(codes), restored)
+    return codes
+
+
+Steps = Callable[[Image, NDArray[np.float64], tuple[Symbology, ...], float], Iterator[tuple[int, list[FoundCode]]]]
+
+
+def _at_places(grey: Image, codes: tuple[CardCode, ...], tries: int, roles: frozenset[CodeRole],
+               steps: Steps) -> tuple[tuple[CardCode, ...], int]:
+    """`codes` with what the steps find where each role shows or may stand, and the count of tries."""
     flipped = any(code.upside_down for code in codes)
-    for role in sorted(missing_roles(codes)):
+    for role in sorted(roles):
         for box in _boxes(role, codes, flipped):
             if role not in missing_roles(codes):
                 break
-            for _, found in near_steps(grey, box, (_SYMBOLOGY[role],), margin=0.25):
+            for _, found in steps(grey, box, (_SYMBOLOGY[role],), NEAR_MARGIN):
                 tries += 1
                 codes = _added(codes, found, tries)
                 if role not in missing_roles(codes):
                     break
-    return codes
+    return codes, tries
+
+
+def _restored_steps(networks: Networks, grey: Image, box: NDArray[np.float64], symbologies: tuple[Symbology, ...],
+                    margin: float) -> Iterator[tuple[int, list[FoundCode]]]:
+    """Looks at one place after the network has restored it; as `near_steps`."""
+    low, high = box.min(axis=0), box.max(axis=0)
+    pad = np.minimum(margin * (high - low), RESTORED_PAD_PX)
+    x0, y0 = np.maximum(np.floor(low - pad), 0).astype(int)
+    x1, y1 = np.ceil(high + pad).astype(int) + 1
+    for step, scale in enumerate(RESTORED_SCALES):
+        clean = restore(scaled(grey[y0:y1, x0:x1], scale), networks)
+        for more, way in enumerate(RESTORED_LOOKS, 1):
+            found = look(clean, way, (*symbologies, Symbology.CODE128))
+            yield step * len(RESTORED_LOOKS) + more, [
+                replace(code, corners=(code.corners + 0.5) / scale - 0.5 + np.array([x0, y0])) for code in found]
 
 
 def _settled(codes: tuple[CardCode, ...]) -> tuple[CardCode, ...]:
@@ -155,13 +194,11 @@ def _settled(codes: tuple[CardCode, ...]) -> tuple[CardCode, ...]:
 
 
 def _boxes(role: CodeRole, codes: tuple[CardCode, ...], flipped: bool) -> list[NDArray[np.float64]]:
-    """Places worth a nearer look, as corners in card pixels: where it showed, else where priors put it."""
+    """Places worth a nearer look, as corners in card pixels: where it showed (perhaps a part of it), and where priors put it."""
     shown = [code.corners_card for code in codes if code.role is role and code.status is CodeStatus.DETECTED]
-    if shown:
-        return shown
     boxes = [np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]) * PX_PER_MM for x0, y0, x1, y1 in PLACES[role]]
     size = np.array([CARD_WIDTH - 1, CARD_HEIGHT - 1], dtype=np.float64)
-    return [size - box for box in boxes] if flipped else boxes
+    return [*shown, *([size - box for box in boxes] if flipped else boxes)]
 
 
 def _added(codes: tuple[CardCode, ...], found: list[FoundCode], tries: int) -> tuple[CardCode, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -35,6 +35,9 @@ BLOCK_MM, BLOCK_PITCH_MM, BLOCK_INDENT_MM = 16.0, 5.2, 6.0
 AGAIN = {"paternal_surname": values.words, "maternal_surname": values.words, "given_names": values.words,
          "elector_key": values.elector_key}
 """Fields that are worth a second reading."""
+KEYS = {"curp": values.curp, "elector_key": values.elector_key}
+CURP_BIRTH, KEY_BIRTH = slice(4, 10), slice(6, 12)
+"""Where a CURP and a clave de elector hold the day of birth, as YYMMDD."""
 ONE_LINE_MM = 3.2
 """A taller value stands on two lines, which cannot be read as one."""
 DOUBT, SURE = 0.7, 0.9
@@ -44,6 +47,8 @@ SPECK_MM = 0.8
 """How far before its label a line must start for its first single sign to be no part of it."""
 COLUMN_MM = (22.0, 34.0)
 """Where the text column starts, with play (layouts: x .29-.31 of 85.6 mm), for blocks whose label was not read."""
+NAMES_MM = (10.0, 28.0)
+"""Between which heights the names stand (layouts: y .20-.46 of 54 mm), with the 3 mm that templates may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,7 @@ def read_front(card: Image, networks: Networks, calibration: Calibration) -> Fro
     grey = as_grey(card)
     lines = read_lines(grey, find_lines(grey), networks)
     text = interpret(lines, calibration["text.line_least"])
-    curp = _curp_again(grey, text.readings.get("curp", ()), networks)
-    again = _doubts_again(grey, text.readings, networks) | ({} if curp is None else {"curp": (curp,)})
+    again = _doubts_again(grey, text.readings, networks) | _keys_again(grey, text.readings, networks)
     return replace(text, readings={**text.readings, **again}) if again else text
 
 
@@ -117,18 +121,32 @@ def _pixels(box: BoxMm) -> tuple[float, float, float, float]:
     return x0 * PX_PER_MM, y0 * PX_PER_MM, x1 * PX_PER_MM, y1 * PX_PER_MM
 
 
-def _curp_again(grey: Image, found: Sequence[FieldReading], networks: Networks) -> FieldReading | None:
-    """The general recogniser's reading of a CURP whose check digit does not hold, where its own does. Where it reads the very
-    same wrong CURP, that is what is printed: both would have to slip alike. None otherwise."""
-    if not found or found[0].box_mm is None or values.is_curp(found[0].value):
-        return None
-    other, = read_ppocr([crop_for_ppocr(grey, _pixels(found[0].box_mm))], networks)
-    value = values.curp(other.text)
-    if value is not None and values.is_curp(value):
-        return replace(found[0], value=value, confidence=other.confidence)
-    if value == found[0].value:
-        return replace(found[0], confidence=1 - (1 - found[0].confidence) * (1 - other.confidence))
-    return None
+def _keys_again(grey: Image, readings: Mapping[str, tuple[FieldReading, ...]],
+                networks: Networks) -> dict[str, tuple[FieldReading, ...]]:
+    """The general recogniser's reading of a CURP whose check digit does not hold, and of a clave de elector that names another
+    day of birth than the rest of the front: taken where it is right. Where it reads the very same, that is what is printed: both
+    would have to slip alike."""
+    days = _days_of_birth(readings)
+    right: dict[str, Callable[[str], bool]] = {
+        "curp": values.is_curp, "elector_key": lambda key: not days or key[KEY_BIRTH] in days}
+    suspects = [(name, found[0]) for name, holds in right.items()
+                if (found := readings.get(name)) and found[0].box_mm is not None and not holds(found[0].value)]
+    crops = [crop_for_ppocr(grey, _pixels(first.box_mm)) for _, first in suspects if first.box_mm is not None]
+    better: dict[str, tuple[FieldReading, ...]] = {}
+    for (name, first), other in zip(suspects, read_ppocr(crops, networks) if crops else (), strict=True):
+        value = KEYS[name](other.text)
+        if value is not None and right[name](value):
+            better[name] = (replace(first, value=value, confidence=other.confidence),)
+        elif value == first.value:
+            better[name] = (replace(first, confidence=1 - (1 - first.confidence) * (1 - other.confidence)),)
+    return better
+
+
+def _days_of_birth(readings: Mapping[str, tuple[FieldReading, ...]]) -> set[str]:
+    """YYMMDD, as a CURP whose check digit holds and the birth date name it."""
+    curp, born = readings.get("curp"), readings.get("birth_date")
+    days = {curp[0].value[CURP_BIRTH]} if curp and values.is_curp(curp[0].value) else set()
+    return days | ({born[0].value.replace("-", "")[2:]} if born else set())
 
 
 def interpret(lines: Sequence[ReadLine], least: float) -> FrontText:
@@ -149,13 +167,13 @@ def interpret(lines: Sequence[ReadLine], least: float) -> FrontText:
 def _take_keys(board: Board) -> None:
     """CURP and clave de elector by their shapes: 18 places each, of different types at six of them. The one nearest to its
     label where a field is read twice."""
-    for name, parse in (("curp", values.curp), ("elector_key", values.elector_key)):
+    for name, parse in KEYS.items():
         found = [(piece, value) for piece in board.free if (value := parse(piece.text)) is not None]
         label = board.label(name)
         found.sort(key=lambda pair: _distance(label, pair[0]) if label is not None else -pair[0].confidence)
         for piece, value in found[:1]:
             board.take(name, value, [piece])
-    for name in ("curp", "elector_key"):  # not of the right shape: kept as read beside its label, so that the doubt is seen
+    for name in KEYS:  # not of the right shape: kept as read beside its label, so that the doubt is seen
         label = board.label(name)
         if label is not None and name not in board.readings:
             near = [piece for piece in board.followers(label) if 16 <= len(values.compact(piece.text)) <= 20]
@@ -193,6 +211,8 @@ def _take_validity(board: Board) -> None:
         found = values.years(" ".join(piece.text for piece in group))
         if len(found) > len(best[0]) and list(found) == sorted(found) and len(found) <= 2:
             best = found, group
+    if label is None and not best[0]:
+        _take_years_of_a_row(board)
     if len(best[0]) == 2:
         board.take("issue_year", best[0][0], best[1])
         board.take("expiry_year", best[0][1], best[1])
@@ -213,6 +233,18 @@ def _year_pairs(board: Board) -> Iterable[list[Piece]]:
             if beside and (first := values.year(piece.text)) and (last := values.year(other.text)) \
                     and int(last) - int(first) == LIFE_YEARS:
                 yield [piece, other]
+
+
+def _take_years_of_a_row(board: Board) -> None:
+    """Where no label was read: the last two years of a row, `LIFE_YEARS` apart, each beside a label of its own. Never sure: a
+    year of registration may stand as far from the year of issue."""
+    years = [(piece, int(year)) for piece in board.free if (year := values.year(piece.text)) is not None]
+    for last, expiry in years:
+        row = sorted((piece.x0, issue, piece) for piece, issue in years if abs(piece.base - last.base) < ROW_MM)
+        if row[-1][2] is last and len(row) > 1 and expiry - row[-2][1] == LIFE_YEARS:
+            board.take("issue_year", str(row[-2][1]), [row[-2][2]], TORN_CONFIDENCE)
+            board.take("expiry_year", str(expiry), [last], TORN_CONFIDENCE)
+            return
 
 
 def _take_labelled(board: Board) -> None:
@@ -236,16 +268,32 @@ def _take_names(board: Board) -> None:
     elif below is not None:
         block = _column(board.free, below.base - BLOCK_MM, below.base - 1.0)[-3:]
     else:
-        return
+        block = _names_by_place(board.free)
     left = label.x0 if label is not None else None
+    sure = 1.0 if label is not None or below is not None else TORN_CONFIDENCE
     named = [(piece, text) for piece in block if (text := values.words(_without_speck(piece, left))) is not None]
     if len(named) >= 3:
-        board.take("paternal_surname", named[0][1], [named[0][0]])
-        board.take("maternal_surname", named[1][1], [named[1][0]])
-        board.take("given_names", " ".join(text for _, text in named[2:]), [piece for piece, _ in named[2:]])
+        board.take("paternal_surname", named[0][1], [named[0][0]], sure)
+        board.take("maternal_surname", named[1][1], [named[1][0]], sure)
+        board.take("given_names", " ".join(text for _, text in named[2:]), [piece for piece, _ in named[2:]], sure)
     elif len(named) == 2:  # one surname, or a line that was not read: a doubt either way
         board.take("paternal_surname", named[0][1], [named[0][0]], TORN_CONFIDENCE)
         board.take("given_names", named[1][1], [named[1][0]], TORN_CONFIDENCE)
+
+
+def _names_by_place(free: Sequence[Piece]) -> list[Piece]:
+    """Where neither NOMBRE nor DOMICILIO was read (they are half as high as the values): the first lines of nothing but letters
+    in the text column, close under one another, where every model has its names."""
+    block: list[Piece] = []
+    for piece in _column(free, *NAMES_MM):
+        other = bool(block) and (piece.base - block[-1].base >= BLOCK_PITCH_MM or not 0.7 < piece.height / block[0].height < 1.4)
+        if values.words(piece.text) is None or other:
+            if len(block) >= 3:
+                break
+            block = []
+        else:
+            block.append(piece)
+    return block if len(block) >= 3 else []
 
 
 def _without_speck(piece: Piece, left: float | None) -> str:

@@ -114,8 +114,13 @@ def is_valid(lines: Lines) -> bool:
 
 
 def better(a: MrzEvidence, b: MrzEvidence | None) -> MrzEvidence:
-    """The one in which more check digits hold; the first of two that are equal."""
-    return a if b is None or sum(check_results(a.lines)) >= sum(check_results(b.lines)) else b
+    """The valid one, else the one in which more check digits hold; the first of two that are equal. A filler counts as 0, so all
+    four may hold where a digit was taken for one: that reading is not valid."""
+    return a if b is None or _worth(a) >= _worth(b) else b
+
+
+def _worth(mrz: MrzEvidence) -> tuple[bool, int]:
+    return mrz.valid, sum(check_results(mrz.lines))
 
 
 def _second_looks(grey: Image, band: MrzBand, networks: Networks, best: MrzEvidence) -> MrzEvidence:

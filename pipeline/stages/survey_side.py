@@ -55,24 +55,24 @@ def survey_side(card: Image, networks: Networks, calibration: Calibration, hint:
     """
     grey = as_grey(card)
     if hint is Side.FRONT:
-        sign = _front_sign(card, grey, networks, calibration) or _back_sign(grey, calibration)
+        sign = _front_sign(card, grey, networks, calibration) or _back_sign(grey, networks, calibration)
     else:
-        sign = _back_sign(grey, calibration) or _front_sign(card, grey, networks, calibration)
-    return _surveyed(card, grey, sign, calibration)
+        sign = _back_sign(grey, networks, calibration) or _front_sign(card, grey, networks, calibration)
+    return _surveyed(card, grey, sign, networks, calibration)
 
 
 def survey_by_look(card: Image, grey: Image, networks: Networks, calibration: Calibration) -> Survey:
     """The last resort, for a card of which `survey_side` knows nothing: what the network is sure that the whole looks like."""
-    return _surveyed(card, grey, sign_of_look(look_at_card(card, networks), calibration), calibration)
+    return _surveyed(card, grey, sign_of_look(look_at_card(card, networks), calibration), networks, calibration)
 
 
-def _surveyed(card: Image, grey: Image, sign: Sign | None, calibration: Calibration) -> Survey:
+def _surveyed(card: Image, grey: Image, sign: Sign | None, networks: Networks, calibration: Calibration) -> Survey:
     if sign is None:
         return Survey(None, False, 0.0, (), card, grey)
     upright, upright_grey = (turned(card), turned(grey)) if sign.half_turn else (card, grey)
     codes = half_turned(sign.codes) if sign.half_turn else sign.codes
     if sign.side is Side.BACK:
-        codes = read_codes(upright_grey, calibration, deep=True, known=codes)
+        codes = read_codes(upright_grey, networks, calibration, deep=True, known=codes)
     return Survey(sign.side, sign.half_turn, sign.confidence, codes, upright, upright_grey)
 
 
@@ -98,9 +98,9 @@ def _has_qr(grey: Image) -> bool:
     return any(code.decoded for code in look(grey, GLANCE, (Symbology.QR,)))
 
 
-def _back_sign(grey: Image, calibration: Calibration) -> Sign | None:
+def _back_sign(grey: Image, networks: Networks, calibration: Calibration) -> Sign | None:
     """Codes, which also tell the direction by the way they read; else the machine-readable zone, by the edge it lies at."""
-    codes = read_codes(grey, calibration, deep=False)
+    codes = read_codes(grey, networks, calibration, deep=False)
     sign = sign_of_codes(codes)
     if sign is not None:
         return sign

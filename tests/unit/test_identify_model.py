@@ -165,6 +165,18 @@ def test_two_wrong_layouts_turn_no_card_that_was_read(seen, codes, model, front_
     assert (found.model, found.candidates) == (model, alone.candidates)
 
 
+@pytest.mark.parametrize(("sides", "layout", "candidates"), [
+    ({}, "", "EF"), ({"front": "front_e"}, "", "EF"), ({}, "E", "EF"),  # one weak witness leaves out nobody
+    ({"front": "front_e"}, "E", "E"), ({"front": "front_f"}, "F", "F"),  # two that agree do
+    ({"front": "front_e"}, "F", "EF"), ({"front": "front_f", "back": "back_ef"}, "", "EF"),
+])
+def test_two_weak_witnesses_choose_where_print_does_not(sides, layout, candidates):
+    """E and F, whose front could not be read: their backs print the same."""
+    layouts = {Side.FRONT: tuple(map(CardModel, layout))} if layout else {}
+    found = identify_model(None, MRZ, (PDF, SMALL), load_calibration(), has_back=True, looks=looks(**sides), layouts=layouts)
+    assert "".join(found.candidates) == candidates and found.model in found.candidates
+
+
 def test_labels_are_compared_without_accents():
     assert plain(" Año  de Emisión ") == "ANO DE EMISION"
 

@@ -215,6 +215,61 @@ def test_a_doubtful_name_is_read_again(monkeypatch: pytest.MonkeyPatch, first: s
     assert text.readings["paternal_surname"][0].value == expected
 
 
+MUTE = (("BETANCOURT", 26.1, 17.9, 2.0), ("OCHOA", 25.9, 21.0, 2.0), ("ITZEL", 26.0, 24.0, 2.0))
+ADDRESS = (("8450 ELM AVE", 26.6, 30.1, 1.7), ("APT 22 77814", 26.6, 32.8, 1.7), ("HOUSTON, TEXAS, EUA", 26.6, 35.5, 1.7))
+
+
+@pytest.mark.parametrize(("prints", "names"), [
+    ((*MUTE, *ADDRESS), ("BETANCOURT", "OCHOA", "ITZEL")),
+    ((("CREDENCIAL PARA VOTAR", 25.7, 8.6, 1.7), *MUTE, *ADDRESS), ("BETANCOURT", "OCHOA", "ITZEL")),
+    ((*MUTE, ("DQMICLI", 26.4, 27.4, 1.0), *ADDRESS), ("BETANCOURT", "OCHOA", "ITZEL")),  # a label, misread
+    ((*MUTE[:2], *ADDRESS), None),  # two lines may be anything
+    (ADDRESS, None),
+    (tuple((text, x + 34, y, size) for text, x, y, size in MUTE), None),  # not where the column is
+])
+def test_without_their_labels_names_are_taken_by_their_place_and_never_sure(prints: tuple[Print, ...],
+                                                                            names: tuple[str, str, str] | None) -> None:
+    readings = interpret(as_lines(prints), 0.3).readings
+    read = [readings[name][0] for name in ("paternal_surname", "maternal_surname", "given_names") if name in readings]
+    assert [one.value for one in read] == list(names or ()) and all(one.confidence <= 0.5 for one in read)
+
+
+@pytest.mark.parametrize(("years", "issue", "expiry"), [
+    (("2017", "2027"), "2017", "2027"), (("2007", "2017", "2027"), "2017", "2027"), (("2012", "2017", "2027"), "2017", "2027"),
+    (("2017",), None, None), (("2012", "2027"), None, None),
+])
+def test_without_their_labels_two_years_of_a_row_are_a_cards_life(years: tuple[str, ...], issue: str | None,
+                                                                  expiry: str | None) -> None:
+    prints = tuple((year, 20.0 + 20 * place, 49.6, 1.7) for place, year in enumerate(years))
+    readings = interpret(as_lines(prints), 0.3).readings
+    read = [readings[name][0] if name in readings else None for name in ("issue_year", "expiry_year")]
+    assert [one.value if one else None for one in read] == [issue, expiry]
+    assert all(one is None or one.confidence <= 0.5 for one in read)
+
+
+@pytest.mark.parametrize(("key", "sure", "curp", "second", "expected", "surer"), [
+    # another day than the CURP's, read alike twice: that is what is printed
+    ("PXSLMR56042830M300", 0.6, "HEGM560427MVZRRL04", "PXSLMR56042830M300", "PXSLMR56042830M300", True),
+    # another day, and the second reading has the CURP's: a slip
+    ("PXSLMR56042830M300", 0.6, "HEGM560427MVZRRL04", "PXSLMR56042730M300", "PXSLMR56042730M300", True),
+    # another day, and the second reading a third one: the doubt stays
+    ("PXSLMR56042830M300", 0.6, "HEGM560427MVZRRL04", "PXSLMR56042130M300", "PXSLMR56042830M300", False),
+    # the same day: nobody is asked
+    ("PXSLMR56042730M300", 0.8, "HEGM560427MVZRRL04", "PXSLMR56042830M300", "PXSLMR56042730M300", False),
+    # a CURP whose own check digit does not hold names no day
+    ("PXSLMR56042830M300", 0.8, "HEGM560427MVZRRL05", "PXSLMR56042730M300", "PXSLMR56042830M300", False),
+])
+def test_a_clave_of_another_day_is_read_again(monkeypatch: pytest.MonkeyPatch, key: str, sure: float, curp: str, second: str,
+                                              expected: str, surer: bool) -> None:
+    lines = tuple(replace(line, confidence=sure) if line.text == key else line
+                  for line in as_lines((("CLAVE DE ELECTOR", 26.4, 38.9, 1.15), (key, 42.6, 38.9, 1.6), ("CURP", 26.4, 42.2, 1.15),
+                                        (curp, 32.4, 42.2, 1.6))))
+    monkeypatch.setattr(read_front_stage, "read_lines", lambda *_: lines)
+    monkeypatch.setattr(read_front_stage, "read_ppocr", lambda crops, _: [Reading(second, 0.88, 0.88) for _ in crops])
+    found = read_front(np.full((1080, 1712), 200, np.uint8), local_networks(), load_calibration()).readings["elector_key"][0]
+    assert (found.value, found.confidence > sure) == (expected, surer)
+
+
 @pytest.mark.parametrize(("spots", "torn"), [
     ((), set()), (((29.0, 17.2),), {"PEÑA"}), (((60.0, 30.0),), set()),
     (tuple((x, y) for x in range(2, 86, 6) for y in range(2, 54, 6)), set()),

@@ -11,12 +11,13 @@ import pytest
 
 from models.registry import load_calibration
 from models.specimens.ocrb import draw_mrz_line
-from pipeline.domain.mrz import format_td1
+from pipeline.domain.evidence import MrzEvidence
+from pipeline.domain.mrz import check_results, format_td1
 from pipeline.networks.api import Image, Networks
 from pipeline.stages.find_mrz import find_mrz_band
 from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH
 from pipeline.stages.read_any_mrz import is_valid, read_any_mrz
-from pipeline.stages.read_mrz import read_mrz
+from pipeline.stages.read_mrz import better, read_mrz
 from pipeline.wiring import local_networks
 from tests.unit.drawn_text import paper
 
@@ -127,3 +128,13 @@ def test_one_changed_digit_is_seen(name: str, lines: tuple[str, ...], line: int,
     other = str((int(letter) + 1) % 10) if letter.isdigit() else "B" if letter != "B" else "C"
     changed = [text[:place] + other + text[place + 1:] if row == line else text for row, text in enumerate(lines)]
     assert not is_valid(name, tuple(changed))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_filler_in_a_digits_place_does_not_beat_the_digit(turned):
+    """Check digits count a filler as 0: with it in the 0's place all four hold, and the lines are still not INE's."""
+    right = ("IDMEX2062936958<<1627018289267", "7611027H2712310MEX<01<<23138<3", "ACUNA<ESTRADA<<ALEJANDRO<<<<<<")
+    wrong = (right[0].replace("X20", "X2<"), *right[1:])
+    assert all(check_results(wrong)) and all(check_results(right))
+    pair = [MrzEvidence(lines, lines is right, 0.9, 0, "test") for lines in ((right, wrong) if turned else (wrong, right))]
+    assert better(*pair).lines == right

@@ -21,7 +21,8 @@ class NoNetworks:
     """Whatever is asked of a network in these tests is a fault: the face witness is replaced."""
 
     def run(self, name, batch):
-        raise AssertionError(name)
+        assert name == "code_restorer", name
+        return (batch,)
 
     def digests(self):
         return {}
@@ -106,6 +107,8 @@ class Looking:
         self.answer = np.array([[kind.name == name for kind in KINDS]], np.float32), np.array([upright], np.float32)
 
     def run(self, name, batch):
+        if name == "code_restorer":
+            return (batch,)
         assert name == "card_model"
         return self.answer
 
