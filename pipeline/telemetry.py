@@ -58,8 +58,16 @@ ACTORS_ENDED = Counter("apoyo_actors_ended", "Workers, and the index, that ended
 
 
 def configure_logging(level: int = logging.INFO, file: Path | None = None) -> None:
-    """One JSON object a line on stderr (or added to `file`), for our logger and the standard one alike. Once a process."""
-    stream = sys.stderr if file is None else file.open("a", encoding="utf-8", buffering=1)
+    """One JSON object a line on stderr (or added to `file`), for our logger and the standard one alike. Once a process.
+
+    A file that cannot be written is no reason not to work: the first line on stderr says so.
+    """
+    stream, refused = sys.stderr, ""
+    if file is not None:
+        try:
+            stream = file.open("a", encoding="utf-8", buffering=1)
+        except OSError as error:
+            refused = type(error).__name__
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True), _places_of_exception,
@@ -71,6 +79,8 @@ def configure_logging(level: int = logging.INFO, file: Path | None = None) -> No
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(
         processor=structlog.processors.JSONRenderer(), foreign_pre_chain=processors))
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    if refused:
+        logger("telemetry").warning("log file cannot be written", file=str(file), error_type=refused)
 
 
 def _places_of_exception(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

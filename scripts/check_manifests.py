@@ -249,11 +249,24 @@ def token_asked(documents: list[Document]) -> list[str]:
 
 def budgeted(documents: list[Document]) -> list[str]:
     """What runs until it is told to end has one disruption budget: a pod that two of them cover cannot be moved."""
-    budgets = [budget["spec"]["selector"]["matchLabels"] for budget in _of_kind(documents, "PodDisruptionBudget")]
+    budgets = [budget["spec"] for budget in _of_kind(documents, "PodDisruptionBudget")]
     lasting = [pod for document in _of_kind(documents, "Deployment", "StatefulSet", "RayCluster") for pod in pods(document)
                if pod.labels.get("ray.io/node-type") != "head"]  # one pod alone: a budget would forbid every drain of its node
-    covering = {id(pod): sum(selector.items() <= pod.labels.items() for selector in budgets) for pod in lasting}
-    return [f"{pod.owner} has {covering[id(pod)]} budgets" for pod in lasting if covering[id(pod)] != 1]
+    found = []
+    for pod in lasting:
+        covering = [budget for budget in budgets if budget["selector"]["matchLabels"].items() <= pod.labels.items()]
+        if len(covering) != 1:
+            found.append(f"{pod.owner} has {len(covering)} budgets")
+        elif pod.kind == "RayCluster" and not isinstance(covering[0].get("minAvailable"), int):
+            found.append(f"{pod.owner} has no scale that Kubernetes could read: its budget must be a number in minAvailable")
+    return found
+
+
+def joined(documents: list[Document]) -> list[str]:
+    """A supervisor beside the head is a driver of its Ray, which tells drivers by their process ids."""
+    return [f"{pod.owner}: the head's containers do not share their processes" for document in _of_kind(documents, "RayCluster")
+            for pod in pods(document) if pod.spec.get("shareProcessNamespace") is not True
+            and any(container.get("command") == ["apoyo", "work"] for container in pod.containers)]
 
 
 def fenced(documents: list[Document]) -> list[str]:
@@ -275,7 +288,7 @@ def _of_kind(documents: list[Document], *kinds: str) -> list[Document]:
 
 
 SET_RULES: dict[str, Callable[[list[Document]], list[str]]] = {
-    "settings": settings_load, "workers-fit": workers_fit, "token": token_asked}
+    "settings": settings_load, "workers-fit": workers_fit, "token": token_asked, "joined": joined}
 WHOLE_RULES: dict[str, Callable[[list[Document]], list[str]]] = {"budget": budgeted, "fence": fenced}
 """For an installation, and not for a second cluster, which lives under the policies of the first."""
 

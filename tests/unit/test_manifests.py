@@ -87,6 +87,9 @@ BROKEN: list[tuple[str, Callable[[Documents], object]]] = [
     ("token", lambda documents: of(documents, "RayCluster")["spec"].pop("authOptions")),
     ("budget", lambda documents: documents.remove(of(documents, "PodDisruptionBudget", "apoyo-api"))),
     ("budget", lambda documents: documents.append(copy.deepcopy(of(documents, "PodDisruptionBudget", "apoyo-workers")))),
+    ("budget", lambda documents: of(documents, "PodDisruptionBudget", "apoyo-workers").update(
+        spec={"maxUnavailable": 1, "selector": of(documents, "PodDisruptionBudget", "apoyo-workers")["spec"]["selector"]})),
+    ("joined", lambda documents: of(documents, "RayCluster")["spec"]["headGroupSpec"]["template"]["spec"].pop("shareProcessNamespace")),
     ("fence", lambda documents: documents.remove(of(documents, "NetworkPolicy", "default-deny"))),
     ("fence", lambda documents: of(documents, "NetworkPolicy", "storage")["spec"].update(
         egress=[{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}])),
