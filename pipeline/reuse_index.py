@@ -7,6 +7,8 @@ put into indexes of their own, since a look-up within one process needs no other
 
 from __future__ import annotations
 
+import functools
+import math
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,9 +28,9 @@ limit (125 public photographs, cosine 0.61)."""
 ROUNDING = 1e-5
 BLOCK = 1 << 15
 """Supports a block: one word of each of its hashes (256 KB) stays in a core's second cache while it is compared."""
-FIRST_ROOM = 10
-"""Of two hashes within the limit, the first word differs by its share of the limit and hardly ever by more than so many bits
-besides: over three and a half standard deviations of how 64 of 512 bits are drawn. It is looked at alone first."""
+DEVIATIONS = 4.0
+"""How far the first words of two hashes may differ more than their share: what differs is drawn without order from 512 bits, so
+that of pairs just within the limit one in some thousands is lost, and of nearer ones none."""
 MOST = 256
 """Neighbours of one kind that a look-up gives, the newest: one picture came 96,000 times."""
 FORGOTTEN, NO_PROCESS = -1, -2
@@ -127,14 +129,18 @@ class ReuseIndex:
             yield self._resembling(np.asarray(prints.face, np.float32))
 
     def _near(self, place: int, part: Part, wanted: Words) -> Iterator[Match]:
-        limit, kinds = self._limits.bits[part], frozenset({kind_of(part)})
+        allowed, kinds = differing(self._limits.bits[part]), frozenset({kind_of(part)})
         for block in reversed(self._blocks):
             hashes, bits, counts = block.hashes[place], self._bits[: block.used], self._counts[: block.used]
             np.bitwise_count(np.bitwise_xor(hashes[0, : block.used], wanted[0], out=bits), out=counts)
-            rows = np.flatnonzero(counts <= int(limit / WORDS + FIRST_ROOM))
-            if len(rows):
-                distances = np.bitwise_count(hashes[:, rows] ^ wanted[:, None]).sum(axis=0, dtype=np.int64)
-                rows = rows[distances <= limit]
+            rows = np.flatnonzero(counts <= allowed[0])
+            distances = counts[rows].astype(np.int64)
+            for word in range(1, WORDS):  # of those left, the next word: after two hardly any are
+                if not len(rows):
+                    break
+                distances += np.bitwise_count(hashes[word, rows] ^ wanted[word])
+                near = distances <= allowed[word]
+                rows, distances = rows[near], distances[near]
             if len(rows):
                 yield block, rows[hashes[:, rows].any(axis=0)], kinds
 
@@ -151,6 +157,15 @@ class ReuseIndex:
                 one_picture = likeness >= self._limits.portrait
                 yield block, rows[~one_picture], frozenset({Kind.FACE})
                 yield block, rows[one_picture], frozenset({Kind.FACE, Kind.IMAGE})
+
+
+@functools.cache
+def differing(limit: int) -> tuple[int, ...]:
+    """In how many bits the first word, the first two, … and all of two hashes that differ in `limit` may differ."""
+    total, share = WORDS * WORD_BITS, limit / (WORDS * WORD_BITS)
+    drawn = [WORD_BITS * (word + 1) for word in range(WORDS)]
+    spread = [math.sqrt(bits * share * (1 - share) * (total - bits) / (total - 1)) for bits in drawn]
+    return tuple(min(limit, math.ceil(bits * share + DEVIATIONS * one)) for bits, one in zip(drawn, spread, strict=True))
 
 
 def _identity(support_id: str) -> Words:
