@@ -16,7 +16,7 @@ from benchmarks.chaos.load import Load, Plan
 from benchmarks.chaos.lost_cache import lost_after_power_failure
 from benchmarks.chaos.mutants import MUTANTS
 from benchmarks.chaos.places import Place
-from benchmarks.chaos.world import Fault, Outcome, run
+from benchmarks.chaos.world import DRAIN_SECONDS, Fault, Outcome, run
 
 RETRYABLE = {0, 202, 409, 429, 503}
 """What a client may see under faults: no answer, or one that tells it to go on."""
@@ -24,6 +24,8 @@ SPENT_SHARE = 0.01
 """Of the supports, how many may go to a person because three attempts happened to be killed."""
 GOODPUT = 0.9
 """Of the most, at ten times as much: the issue of being overrun."""
+SLOWER, QUICK_MS = 3.0, 200.0
+"""How many times longer others may wait beside a poison; below so many milliseconds nobody minds."""
 SLOWEST_MS = 1000.0
 """The 99th percentile of an acknowledgement at capacity."""
 
@@ -80,6 +82,37 @@ def mutant(name: str, place: Place, seconds: float) -> Result:
     found = {invariant: len(said) for invariant, said in outcome.report.violations.items() if said}
     wrong = () if one.invariant in found else (f"nobody saw that {one.what} ({one.invariant} was to be broken)",)
     return Result(f"mutant {name}", place.pair, wrong, {"what": one.what, "caught by": one.invariant, "found": found})
+
+
+def poison(place: Place, seconds: float, rate: float = 8.0) -> Result:
+    """How long others wait for their verdicts beside a front that kills whoever examines it, and how long without it.
+
+    One that hangs is shown too, and not judged: its lease runs out before its process ends, so for a while it holds two workers.
+    """
+    waited = {}
+    with Deployment(place) as deployment:
+        for name, kinds in (("none", ()), ("segv", ("segv",)), ("hang", ("hang",))):
+            file = place.folder / f"poison-{name}.jsonl"
+            with History(file) as history:
+                plan = Plan(rate, seconds, twice=0, misused=0, poisons=kinds)
+                asyncio.run(Load(deployment.port, deployment.secret, history, plan).run())
+            own = {one for sent in read_history(file.open()).sent.values() if not sent.poison for one in sent.acked}
+            waited[name] = _waited(place, own)
+    wrong = [] if waited["segv"] <= SLOWER * max(waited["none"], QUICK_MS) else [
+        f"others waited {waited['segv']:.0f} ms (p99) beside a poison, {waited['none']:.0f} ms without"]
+    return Result("poison", place.pair, tuple(wrong), {f"p99 ms {name}": round(ms) for name, ms in waited.items()})
+
+
+def _waited(place: Place, own: set[str]) -> float:
+    """Milliseconds from a support's commit to its verdict's, the 99th percentile, once all have theirs."""
+    database, end = place.database(), time.monotonic() + DRAIN_SECONDS
+    query = "SELECT s.id, v.decided_at - s.received_at FROM supports s JOIN verdicts v ON v.support_id = s.id"
+    while time.monotonic() < end:
+        found = sorted(took for one, took in database.rows(query) if one in own)
+        if len(found) == len(own):
+            return float(found[int(len(found) * 0.99)])
+        time.sleep(0.2)
+    return float("inf")
 
 
 def overload(place: Place, seconds: float, times: Sequence[int] = (1, 2, 5, 10)) -> Result:
@@ -139,5 +172,6 @@ def checks(pair: str, *, short: bool, seed: int) -> dict[str, Check]:
     if pair == "sqlite+folder":
         found["lost_cache"] = lambda place: lost_cache(place, 50 if short else 500)
     if not short:  # on a busy machine it measures its neighbours
+        found["poison"] = lambda place: poison(place, 30.0)
         found["overload"] = lambda place: overload(place, 20.0)
     return found
