@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,15 +53,34 @@ def cluster() -> Iterator[RaySettings]:
             until(lambda: not [line for line in processes_naming(folder) if "gcs_server" in line or "raylet" in line])
 
 
-def test_the_backlog_brings_workers_up_and_the_next_cluster_takes_over(cluster: RaySettings, tmp_path: Path) -> None:
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Workers]]:
+    """Starts workers on one storage, each in a Ray of its own or a cluster's; ends those that a test left running."""
+    started: list[Workers] = []
+
+    def start_one(name: str, **settings: Any) -> Workers:
+        started.append(Workers(Settings(storage=StorageSettings(data_dir=tmp_path / "var"), **settings), tmp_path / name))
+        return started[-1]
+
+    yield start_one
+    for one in started:
+        if one.process.poll() is None:
+            one.flag("hold", False)
+            one.stop()
+        assert one.process.stdout is not None
+        one.process.stdout.close()
+
+
+def test_the_backlog_brings_workers_up_and_the_next_cluster_takes_over(
+    cluster: RaySettings, start: Callable[..., Workers]
+) -> None:
     """Blue is a cluster that is joined, green a node of its own: both on one queue; blue drains while supports are in hand."""
-    storage = StorageSettings(data_dir=tmp_path / "var")
-    blue = Workers(Settings(storage=storage, ray=cluster, worker=WorkerSettings(count=1, max_count=3, **BOUNDS)), tmp_path / "blue")
+    blue = start("blue", ray=cluster, worker=WorkerSettings(count=1, max_count=3, **BOUNDS))
     blue.flag("hold", True)
     ids = [blue.submit() for _ in range(24)]
     until(lambda: len({blue.held_by(support_id) for support_id in ids} - {None}) == 3)
 
-    green = Workers(Settings(storage=storage, worker=WorkerSettings(count=1, **BOUNDS)), tmp_path / "green")
+    green = start("green", worker=WorkerSettings(count=1, **BOUNDS))
     blue.process.terminate()
     until(lambda: len({green.held_by(support_id) for support_id in ids} - {None}) == 4)
     blue.flag("hold", False)
@@ -70,7 +90,3 @@ def test_the_backlog_brings_workers_up_and_the_next_cluster_takes_over(cluster: 
     until(lambda: all(green.state(support_id) is State.ACCEPTED for support_id in ids))
     assert sorted(verdict_of for verdict_of, _, _ in green.verdicts()) == sorted(ids)
     assert {fence for _, fence, _ in green.verdicts()} == {1}, "what blue had in hand it finished"
-    green.stop()
-    for process in (blue.process, green.process):
-        assert process.stdout is not None
-        process.stdout.close()
