@@ -83,8 +83,8 @@ def timeline(told: Told) -> str:
     for row, name in enumerate(names):
         y = BARS + ROW * (row + 1)
         shapes.append(f'<text x="4" y="{y}">{name}</text>')
-        shapes += [f'<rect x="{LEFT + at * x:.1f}" y="{y - 9}" width="2" height="9" fill="#b03030"/>'
-                   for at, struck in told.faults if struck == name]
+        shapes += [f'<rect x="{LEFT + second * x:.1f}" y="{y - 9}" width="2" height="9" fill="#b03030"/>'
+                   for second in sorted({int(at) for at, struck in told.faults if struck == name})]
     shapes += [f'<text x="{LEFT + at * x:.1f}" y="{height - 4}" fill="#666">{at:.0f} s</text>'
                for at in (end * part / 4 for part in range(4))]
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="11">'

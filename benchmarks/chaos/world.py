@@ -17,7 +17,7 @@ from benchmarks.chaos.history import History, Told, read_history
 from benchmarks.chaos.load import CANARY, Load, Plan
 from benchmarks.chaos.places import Place
 
-DRAIN_SECONDS = 180.0
+DRAIN_SECONDS = 300.0
 """After the faults: by then every support has its verdict, or I2 is broken."""
 
 
