@@ -33,9 +33,10 @@ LAYOUTS = ("front_layout", "back_layout")
 """The witnesses of whose template fits a side best: they hang on the labels and codes that were read, so they count beside
 these as little as a look does."""
 WEAK = (*LOOKS, *LAYOUTS)
-OUTWEIGHED = 1 / 3
-"""A model that print does not tell from another is left out where the weak witnesses together give it less than this share of
-what they give the other: one look alone (0.3 to 0.7) does not, a look and a layout that agree, or two looks, do."""
+OUTWEIGHED, REMAINS = 0.45, 0.9
+"""A model that print does not tell from another is left out where the weak witnesses give it less than the first share of what
+they give the other (a look does, 0.3 to 0.7; a layout alone, 0.4 to 0.6, does not), and where that leaves the second share of the
+group's probability: a rare model (F, H) is not named alone for its look, nor is a frequent one given up for it."""
 FIELD_LABELS = ("NOMBRE", "DOMICILIO", "CLAVE DE ELECTOR", "CURP", "VIGENCIA", "SECCION", "FECHA DE NACIMIENTO")
 """Labels that fronts from C on share: where several of them were read, a label that was not found was probably not there."""
 ENOUGH_LABELS = 4
@@ -89,8 +90,8 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
 
     A witness against the winner leaves no more confidence than twice its own chance to be wrong: a front and a back of two
     cards are then uncertain, however many witnesses each side has.  Looks and layouts choose among models that print does not
-    tell apart, and two of them together leave one out; they set no such limit. Where nothing was read, only the models that they
-    name are weighed, and none is surer than its weight.
+    tell apart, and leave one out where a likely one remains; they set no such limit. Where nothing was read, only the models
+    that they name are weighed, and none is surer than its weight.
     """
     new = any(set(witness.says) == set(NEWEST) for witness in witnesses)
     models = [model for model in CardModel if new or model not in NEWEST]
@@ -108,7 +109,9 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
     likeliest = max(models, key=lambda model: posterior[model])
     alike = [model for model in models if math.isclose(by_reading[model], by_reading[likeliest], rel_tol=1e-9)]
     looked = _likelihood(alike, tuple(witness for witness in witnesses if witness.name in WEAK))
-    candidates = tuple(model for model in alike if looked[model] >= OUTWEIGHED * max(looked.values()))
+    kept = [model for model in alike if looked[model] >= OUTWEIGHED * max(looked.values())]
+    remains = sum(posterior[model] for model in kept) >= REMAINS * sum(posterior[model] for model in alike)
+    candidates = tuple(kept if remains else alike)
     winner = max(candidates, key=lambda model: posterior[model])
     against = max((witness.weight for witness in read if winner not in witness.says), default=0.5)
     limit = 2 * (1 - against) if read else max(witness.weight for witness in witnesses)

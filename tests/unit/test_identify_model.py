@@ -166,11 +166,12 @@ def test_two_wrong_layouts_turn_no_card_that_was_read(seen, codes, model, front_
 
 
 @pytest.mark.parametrize(("sides", "layout", "candidates"), [
-    ({}, "", "EF"), ({"front": "front_e"}, "", "EF"), ({}, "E", "EF"),  # one weak witness leaves out nobody
-    ({"front": "front_e"}, "E", "E"), ({"front": "front_f"}, "F", "F"),  # two that agree do
-    ({"front": "front_e"}, "F", "EF"), ({"front": "front_f", "back": "back_ef"}, "", "EF"),
+    ({}, "", "EF"), ({}, "E", "EF"), ({}, "F", "EF"),  # a layout alone leaves out nobody
+    ({"front": "front_e"}, "", "E"), ({"front": "front_e"}, "E", "E"), ({"front": "front_e", "back": "back_ef"}, "", "E"),
+    ({"front": "front_f"}, "", "EF"), ({"front": "front_f"}, "F", "EF"),  # F is rare: E is not given up for a look
+    ({"front": "front_e"}, "F", "EF"), ({"front": "front_f", "back": "back_ef"}, "", "EF"),  # they disagree, or tell nothing
 ])
-def test_two_weak_witnesses_choose_where_print_does_not(sides, layout, candidates):
+def test_a_look_chooses_the_likely_model_where_print_does_not(sides, layout, candidates):
     """E and F, whose front could not be read: their backs print the same."""
     layouts = {Side.FRONT: tuple(map(CardModel, layout))} if layout else {}
     found = identify_model(None, MRZ, (PDF, SMALL), load_calibration(), has_back=True, looks=looks(**sides), layouts=layouts)
