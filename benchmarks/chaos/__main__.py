@@ -53,7 +53,8 @@ def _all(options: argparse.Namespace) -> Iterator[Result]:
 
 
 def _short(result: Result) -> str:
-    return ", ".join(f"{name} {value}" for name, value in result.figures.items() if not isinstance(value, dict))
+    shown = {name: value for name, value in result.figures.items() if name != "what" and not isinstance(value, dict)}
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
 
 
 def _commit() -> str:
