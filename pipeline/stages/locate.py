@@ -162,7 +162,8 @@ def _sighting(best: Judged, judged: list[Judged], whole: Sight, calibration: Cal
     """What the best candidate is."""
     if runs_on(whole, best.quad) >= calibration["locate.runs_on"]:
         return Sighting.CUT  # whatever the rest of its outline is worth
-    touches = cells_at_frame(whole, best.quad) >= calibration["locate.cut_cells"] and best.score < calibration["locate.whole"]
+    hidden = best.score < calibration["locate.whole"] and best.support.min() < SEEN
+    touches = hidden and cells_at_frame(whole, best.quad) >= calibration["locate.cut_cells"]
     if best.cut or touches:
         return Sighting.CUT if best.score >= calibration["locate.cut"] else Sighting.NONE
     if best.score < calibration["locate.found"]:
