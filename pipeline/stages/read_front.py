@@ -183,10 +183,10 @@ def _take_keys(board: Board) -> None:
 
 def _take_dates_and_years(board: Board) -> None:
     """Birth date by its shape; `YYYY - YYYY` and `YYYY NN` beside their labels, in one piece or in two."""
-    for piece in list(board.free):
-        iso = values.day(piece.text)
+    for group in [*([piece] for piece in board.free), *_torn_pairs(board.free)]:
+        iso = values.day("".join(piece.text for piece in group))
         if iso is not None and "birth_date" not in board.readings:
-            board.take("birth_date", iso, [piece])
+            board.take("birth_date", iso, group)
     _take_validity(board)
     label = board.label("registration")
     for group in _groups(label, board):
@@ -200,6 +200,12 @@ def _take_dates_and_years(board: Board) -> None:
         if alone is not None:
             board.take("registration_year", alone, [piece])
             return
+
+
+def _torn_pairs(free: Sequence[Piece]) -> list[list[Piece]]:
+    """Two pieces of one row with hardly a gap: one value that was found as two."""
+    return [[piece, other] for piece in free for other in free
+            if abs(other.base - piece.base) < ROW_MM and 0 <= other.x0 - piece.box_mm[2] < piece.height / 2]
 
 
 def _take_validity(board: Board) -> None:

@@ -215,6 +215,13 @@ def test_a_doubtful_name_is_read_again(monkeypatch: pytest.MonkeyPatch, first: s
     assert text.readings["paternal_surname"][0].value == expected
 
 
+@pytest.mark.parametrize(("second", "gap", "born"), [("/03/1979", 0.5, "1979-03-11"), ("/03/1979", 3.0, None), ("03", 0.5, None)])
+def test_a_birth_date_found_as_two_pieces_is_one(second: str, gap: float, born: str | None) -> None:
+    lines = (ReadLine("11", 0.9, (26.0, 49.5, 28.1, 51.2)), ReadLine(second, 0.8, (28.1 + gap, 49.5, 39.4, 51.2)))
+    readings = interpret(lines, 0.3).readings
+    assert [one.value for one in readings.get("birth_date", ())] == ([born] if born else [])
+
+
 MUTE = (("BETANCOURT", 26.1, 17.9, 2.0), ("OCHOA", 25.9, 21.0, 2.0), ("ITZEL", 26.0, 24.0, 2.0))
 ADDRESS = (("8450 ELM AVE", 26.6, 30.1, 1.7), ("APT 22 77814", 26.6, 32.8, 1.7), ("HOUSTON, TEXAS, EUA", 26.6, 35.5, 1.7))
 
