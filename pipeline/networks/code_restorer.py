@@ -8,6 +8,8 @@ from pipeline.networks.api import Image, Net, Networks
 
 MULTIPLE = 4
 """Height and width that the network takes are multiples of this."""
+TILE, OVERLAP = 512, 40
+"""A larger place is restored piece by piece, so that memory is bounded; what lies farther off than the overlap says little of a pixel."""
 
 
 def restore(grey: Image, networks: Networks) -> Image:
@@ -15,7 +17,18 @@ def restore(grey: Image, networks: Networks) -> Image:
 
     What is no code comes out as noise of black and white: the reader's error correction tells.
     """
+    step = TILE - 2 * OVERLAP
+    restored = np.empty_like(grey)
+    for y in range(0, grey.shape[0], step):
+        for x in range(0, grey.shape[1], step):
+            top, left = max(y - OVERLAP, 0), max(x - OVERLAP, 0)
+            tile = _tile(grey[top:y + step + OVERLAP, left:x + step + OVERLAP], networks)
+            restored[y:y + step, x:x + step] = tile[y - top:y - top + step, x - left:x - left + step]
+    return restored
+
+
+def _tile(grey: Image, networks: Networks) -> Image:
     height, width = grey.shape
     padded = np.pad(grey, ((0, -height % MULTIPLE), (0, -width % MULTIPLE)), mode="edge")
     (restored,) = networks.run(Net.CODE_RESTORER, padded[None])
-    return np.ascontiguousarray(restored[0, :height, :width])
+    return np.asarray(restored[0, :height, :width], dtype=np.uint8)

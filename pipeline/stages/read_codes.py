@@ -145,8 +145,8 @@ def _climb(grey: Image, codes: tuple[CardCode, ...], networks: Networks) -> tupl
         codes, tries = _at_places(grey, codes, tries, missing_roles(codes), near_steps)
     restored = functools.partial(_restored_steps, networks)
     codes, tries = _at_places(grey, codes, tries, missing_roles(codes) & {CodeRole.SMALL}, restored)
-    if CodeRole.SMALL not in missing_roles(codes):  # the others' modules are half as wide: hopeless where these were
-        codes, tries = _at_places(grey, codes, tries, missing_roles(codes), restored)
+    if CodeRole.SMALL not in missing_roles(codes):  # its modules are half as wide: hopeless where these were
+        codes, tries = _at_places(grey, codes, tries, missing_roles(codes) & {CodeRole.PDF417}, restored)
     return codes
 
 
