@@ -9,7 +9,7 @@ from pipeline.networks.api import Image, Net, Networks
 MULTIPLE = 4
 """Height and width that the network takes are multiples of this."""
 TILE, OVERLAP = 512, 40
-"""A larger place is restored piece by piece, so that memory is bounded; what lies farther off than the overlap says little of a pixel."""
+"""A larger place is restored piece by piece, so that memory is bounded; what lies farther off than the overlap says little."""
 
 
 def restore(grey: Image, networks: Networks) -> Image:
