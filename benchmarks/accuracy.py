@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.networks.api import Array, Net, Networks
+
 GOOD_IOU = 0.9
 """The issue's own mark for a located card."""
 FIELDS = ("curp", "elector_key", "section", "expiry_year", "birth_date", "paternal_surname", "maternal_surname", "given_names")
@@ -27,7 +29,27 @@ def judge_all(folders: list[Path], jobs: int, judge: Judge | None = None) -> Ite
         yield from pool.imap(judge, folders)
 
 
+class Counting:
+    """Networks that count their runs by name."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+        self.runs: Counter[str] = Counter()
+
+    def run(self, name: Net, batch: Array) -> tuple[Array, ...]:
+        self.runs[name] += 1
+        return self._networks.run(name, batch)
+
+    def digests(self) -> dict[str, str]:
+        return self._networks.digests()
+
+
 _state: dict[str, Any] = {}
+
+
+def runs_of(network: str) -> int:
+    """How often this process has run it yet."""
+    return int(_state["networks"].runs[network])
 
 
 def start() -> None:
@@ -35,7 +57,7 @@ def start() -> None:
     from pipeline.wiring import local_networks, pin_threads
 
     pin_threads(1)
-    _state.update(networks=local_networks(threads=1), calibration=load_calibration())
+    _state.update(networks=Counting(local_networks(threads=1)), calibration=load_calibration())
 
 
 def judge_one(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -67,7 +89,7 @@ def compare(truth: dict[str, Any], answer: dict[str, Any]) -> dict[str, bool]:
                                               and answer["mrz"]["lines"][:2] != truth["mrz"][:2])
     for name in FIELDS:
         if truth["fields"].get(name):
-            right[f"field_{name}"] = _front_value(answer, name) == truth["fields"][name]
+            right[f"field_{name}"] = front_value(answer, name) == truth["fields"][name]
     right["face"] = answer["face"]["outcome"] == ("match" if truth["face"]["genuine"] else "no_match")
     return right
 
@@ -102,7 +124,8 @@ def _codes(truth: dict[str, Any], answer: dict[str, Any]) -> dict[str, bool]:
     return want
 
 
-def _front_value(answer: dict[str, Any], name: str) -> str | None:
+def front_value(answer: dict[str, Any], name: str) -> str | None:
+    """What was read on the front; None where nothing was."""
     field = answer["fields"].get(name)
     return next((one["value"] for one in field["readings"] if one["source"] == "front"), None) if field else None
 

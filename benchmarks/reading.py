@@ -6,14 +6,12 @@ Good supports say what is read and what is contradicted without need; supports w
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy import judge_all
+from benchmarks.accuracy import front_value, judge_all, judge_one, runs_of
 
 EDITS = ("curp", "elector_key", "birth_date", "expiry", "mrz_birth", "mrz_expiry", "mrz_cic", "qr_cic", "qr_citizen_id")
 MIXTURE = (*("good",) * 18, *(f"edited_{edit}" for edit in EDITS))
@@ -28,41 +26,12 @@ WORST = 24
 Row = dict[str, Any]
 
 
-class Counting:
-    """Networks that count their runs by name."""
-
-    def __init__(self, networks: Any) -> None:
-        self._networks = networks
-        self.runs: Counter[str] = Counter()
-
-    def run(self, name: Any, batch: Any) -> Any:
-        self.runs[str(name)] += 1
-        return self._networks.run(name, batch)
-
-    def digests(self) -> dict[str, str]:
-        digests: dict[str, str] = self._networks.digests()
-        return digests
-
-
-_state: Row = {}
-
-
 def read_one(folder: Path) -> tuple[Row, Row]:
     """(truth, answer) of one support; the answer with `naive_qr`: the small QR by defaults on the whole photo, and `fallback`:
     whether the general recogniser had to help."""
-    from pipeline.cli.verify import judge_folder
-    from pipeline.domain.process import DEMO_PROCESS
-
-    if not _state:
-        from models.registry import load_calibration
-        from pipeline.wiring import local_networks, pin_threads
-
-        pin_threads(1)
-        _state.update(networks=Counting(local_networks(threads=1)), calibration=load_calibration())
-    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    before = _state["networks"].runs[FALLBACK]
-    answer = judge_folder(folder, DEMO_PROCESS, None, _state["networks"], _state["calibration"], None)
-    answer["fallback"] = _state["networks"].runs[FALLBACK] > before
+    before = runs_of(FALLBACK)
+    truth, answer = judge_one(folder)
+    answer["fallback"] = runs_of(FALLBACK) > before
     if truth["case"] == "good":
         answer["naive_qr"] = naive_small_qr(folder / "back.jpg", small_qr_text(truth))
     return truth, answer
@@ -137,12 +106,6 @@ def _codes(truth: Row, answer: Row) -> list[tuple[str, bool]]:
     named = {"large_left": "large_qr", "large_right": "large_qr"}
     roles = ((code, named.get(code["role"], code["role"])) for code in truth["codes"])
     return [(f"code_{name}", read.get(code["role"]) == code["sha256"]) for code, name in roles]
-
-
-def front_value(answer: Row, name: str) -> str | None:
-    """What was read on the front; None where nothing was."""
-    readings = answer["fields"].get(name, {"readings": ()})["readings"]
-    return next((one["value"] for one in readings if one["source"] == "front"), None)
 
 
 def wrong_lines(support: str, truth: Row, answer: Row) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,19 +72,11 @@ def accuracy(
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
 ) -> None:
     """Error rates on specimen supports, with counts and 95 % intervals."""
-    from rich.progress import Progress
-
     from benchmarks.accuracy import run_accuracy
     from benchmarks.report import write
-    from models.specimens.make import make_specimens
 
-    result: dict[str, Any] = {}
-    for one in chosen(severity):  # the same people and cards in each severity: the captures differ
-        folders = make_specimens(CACHE / f"accuracy-{one}-{seed}", count, seed, one.value, None, jobs=jobs)
-        with Progress(transient=True) as progress:
-            task = progress.add_task(f"{one}: judging", total=len(folders))
-            result[one.value] = run_accuracy(folders, jobs, functools.partial(progress.advance, task))
-        print_rates(one.value, result[one.value])
+    # the same people and cards in each severity: the captures differ
+    result = judged("accuracy", severity, count, seed, None, jobs, run_accuracy)
     typer.echo(f"raw: {write('accuracy', {'seed': seed, 'severities': result}, out)}")
 
 
@@ -96,22 +89,10 @@ def cards(
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
 ) -> None:
     """Is the card seen: corners, side, model, retake reasons; a sheet of the worst captures."""
-    from rich.progress import Progress
-
     from benchmarks.cards import MIXTURE, draw_worst, run_cards
     from benchmarks.report import write
-    from models.specimens.make import make_specimens
 
-    result: dict[str, Any] = {}
-    for one in chosen(severity):
-        folders = make_specimens(CACHE / f"cards-{one}-{seed}", count, seed, one.value, MIXTURE, jobs=jobs)
-        with Progress(transient=True) as progress:
-            task = progress.add_task(f"{one}: judging", total=len(folders))
-            result[one.value] = run_cards(folders, jobs, functools.partial(progress.advance, task))
-        print_rates(one.value, result[one.value])
-        sheet = CACHE / f"cards-{one}-worst.jpg"
-        draw_worst(result[one.value]["worst"], folders, sheet)
-        typer.echo(f"worst captures: {sheet}")
+    result = judged("cards", severity, count, seed, MIXTURE, jobs, run_cards, draw_worst)
     typer.echo(f"raw: {write('cards', {'seed': seed, 'severities': result}, out)}")
 
 
@@ -124,22 +105,10 @@ def reading(
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
 ) -> None:
     """Is the card read: codes, MRZ, fields, forged characters found; a sheet of the worst lines."""
-    from rich.progress import Progress
-
     from benchmarks.reading import MIXTURE, draw_lines, run_reading
     from benchmarks.report import write
-    from models.specimens.make import make_specimens
 
-    result: dict[str, Any] = {}
-    for one in chosen(severity):
-        folders = make_specimens(CACHE / f"reading-{one}-{seed}", count, seed, one.value, MIXTURE, jobs=jobs)
-        with Progress(transient=True) as progress:
-            task = progress.add_task(f"{one}: judging", total=len(folders))
-            result[one.value] = run_reading(folders, jobs, functools.partial(progress.advance, task))
-        print_rates(one.value, result[one.value])
-        sheet = CACHE / f"reading-{one}-worst.jpg"
-        draw_lines(result[one.value]["worst"], folders, sheet)
-        typer.echo(f"worst lines: {sheet}")
+    result = judged("reading", severity, count, seed, MIXTURE, jobs, run_reading, draw_lines)
     typer.echo(f"raw: {write('reading', {'seed': seed, 'severities': result}, out)}")
 
 
@@ -155,6 +124,28 @@ def reuse(
     from pipeline.domain.reuse import Limits
 
     typer.echo(f"raw: {write('reuse', run_reuse(supports, Limits.of(load_calibration()), typer.echo), out)}")
+
+
+def judged(what: str, severity: SeverityChoice, count: int, seed: int, mixture: tuple[str, ...] | None, jobs: int,
+           run: Callable[[list[Path], int, Callable[[], None]], dict[str, Any]],
+           draw: Callable[[list[dict[str, Any]], list[Path], Path], None] | None = None) -> dict[str, Any]:
+    """Draws the specimens of each chosen severity, judges them, prints the rates, and draws a sheet of the worst: by severity."""
+    from rich.progress import Progress
+
+    from models.specimens.make import make_specimens
+
+    result: dict[str, Any] = {}
+    for one in chosen(severity):
+        folders = make_specimens(CACHE / f"{what}-{one}-{seed}", count, seed, one.value, mixture, jobs=jobs)
+        with Progress(transient=True) as progress:
+            task = progress.add_task(f"{one}: judging", total=len(folders))
+            result[one.value] = run(folders, jobs, functools.partial(progress.advance, task))
+        print_rates(one.value, result[one.value])
+        if draw is not None:
+            sheet = CACHE / f"{what}-{one}-worst.jpg"
+            draw(result[one.value]["worst"], folders, sheet)
+            typer.echo(f"worst: {sheet}")
+    return result
 
 
 def chosen(severity: SeverityChoice) -> list[SeverityChoice]:

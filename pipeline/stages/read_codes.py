@@ -20,7 +20,7 @@ from pipeline.networks.api import Image, Networks
 from pipeline.networks.code_restorer import restore
 from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH, PX_PER_MM
 from pipeline.stages.rectify import as_grey
-from pipeline.stages.scan_codes import ALL, Enhance, FoundCode, Look, look, merged, near_steps, scaled
+from pipeline.stages.scan_codes import ALL, LEAST_CUT, Enhance, FoundCode, Look, cut_round, look, merged, near_steps, scaled
 
 LARGE_MODULES = 80
 """A large QR has 97 modules a side (version 20), a small one 33 (version 4): the middle, in whole versions."""
@@ -84,9 +84,9 @@ def read_codes(card: Image, networks: Networks, calibration: Calibration, *, dee
     """Codes of a rectified card, (1080, 1712) grey or (1080, 1712, 3) BGR; upside down too (`CardCode.upside_down` tells).
 
     The fast path is one look at a reduced card. `deep` goes on with dearer looks, at the whole and at likely places, while
-    what was found says that more should be there, or while nothing was found; the dearest asks a network to restore a place
-    first. `known`: what the fast path already gave for
-    this very card, to go on from. A damaged or foreign code is a result, not an error.
+    what was found says that more should be there, or while nothing was found; the dearest have a network restore the place
+    first. `known`: what the fast path already gave for this very card, to go on from. A damaged or foreign code is a result, not
+    an error.
     """
     grey = as_grey(card)
     fast = Look(scale=calibration["codes.fast_width"] / CARD_WIDTH, enhance=Enhance.SHARPEN)
@@ -150,7 +150,7 @@ def _climb(grey: Image, codes: tuple[CardCode, ...], networks: Networks) -> tupl
     return codes
 
 
-Steps = Callable[[Image, NDArray[np.float64], tuple[Symbology, ...], float], Iterator[tuple[int, list[FoundCode]]]]
+Steps = Callable[[Image, NDArray[np.float64], tuple[Symbology, ...], float], Iterator[list[FoundCode]]]
 
 
 def _at_places(grey: Image, codes: tuple[CardCode, ...], tries: int, roles: frozenset[CodeRole],
@@ -161,7 +161,7 @@ def _at_places(grey: Image, codes: tuple[CardCode, ...], tries: int, roles: froz
         for box in _boxes(role, codes, flipped):
             if role not in missing_roles(codes):
                 break
-            for _, found in steps(grey, box, (_SYMBOLOGY[role],), NEAR_MARGIN):
+            for found in steps(grey, box, (_SYMBOLOGY[role],), NEAR_MARGIN):
                 tries += 1
                 codes = _added(codes, found, tries)
                 if role not in missing_roles(codes):
@@ -170,18 +170,16 @@ def _at_places(grey: Image, codes: tuple[CardCode, ...], tries: int, roles: froz
 
 
 def _restored_steps(networks: Networks, grey: Image, box: NDArray[np.float64], symbologies: tuple[Symbology, ...],
-                    margin: float) -> Iterator[tuple[int, list[FoundCode]]]:
+                    margin: float) -> Iterator[list[FoundCode]]:
     """Looks at one place after the network has restored it; as `near_steps`."""
-    low, high = box.min(axis=0), box.max(axis=0)
-    pad = np.minimum(margin * (high - low), RESTORED_PAD_PX)
-    x0, y0 = np.maximum(np.floor(low - pad), 0).astype(int)
-    x1, y1 = np.ceil(high + pad).astype(int) + 1
-    for step, scale in enumerate(RESTORED_SCALES):
-        clean = restore(scaled(grey[y0:y1, x0:x1], scale), networks)
-        for more, way in enumerate(RESTORED_LOOKS, 1):
+    crop, corner = cut_round(grey, box, margin, RESTORED_PAD_PX)
+    if min(crop.shape) < LEAST_CUT:
+        return
+    for scale in RESTORED_SCALES:
+        clean = restore(scaled(crop, scale), networks)
+        for way in RESTORED_LOOKS:
             found = look(clean, way, (*symbologies, Symbology.CODE128))
-            yield step * len(RESTORED_LOOKS) + more, [
-                replace(code, corners=(code.corners + 0.5) / scale - 0.5 + np.array([x0, y0])) for code in found]
+            yield [replace(code, corners=(code.corners + 0.5) / scale - 0.5 + corner) for code in found]
 
 
 def _settled(codes: tuple[CardCode, ...]) -> tuple[CardCode, ...]:

@@ -156,28 +156,34 @@ NEAR_LOOKS = (
 )
 
 
+LEAST_CUT = 8
+"""Pixels of a side; no code is seen in less."""
+
+
 def near(grey: Image, corners: NDArray[np.float64], symbologies: Iterable[Symbology], margin: float = 0.35) -> list[FoundCode]:
     """Looks again at one place only, a `margin` (of its size) larger, until something decodes; corners in pixels of `grey`."""
-    for _, found in near_steps(grey, corners, symbologies, margin):
-        if found:
-            return found
-    return []
+    return next((found for found in near_steps(grey, corners, symbologies, margin) if found), [])
 
 
 def near_steps(grey: Image, corners: NDArray[np.float64], symbologies: Iterable[Symbology],
-               margin: float = 0.35) -> Iterator[tuple[int, list[FoundCode]]]:
-    """Each step of `near` with what it decoded, so that a caller can count."""
+               margin: float = 0.35) -> Iterator[list[FoundCode]]:
+    """What each step of `near` decoded, so that a caller can count."""
     symbologies = tuple(symbologies)
+    crop, corner = cut_round(grey, corners, margin)
+    if min(crop.shape) < LEAST_CUT:
+        return
+    for way in NEAR_LOOKS:
+        yield [replace(code, corners=code.corners + corner) for code in look(crop, way, symbologies)]
+
+
+def cut_round(grey: Image, corners: NDArray[np.float64], margin: float,
+              most: float = np.inf) -> tuple[Image, NDArray[np.int_]]:
+    """The picture round a place and where it begins (x, y): `margin` of its size larger, by no more than `most` pixels."""
     low, high = corners.min(axis=0), corners.max(axis=0)
-    pad = margin * (high - low)
+    pad = np.minimum(margin * (high - low), most)
     x0, y0 = np.maximum(np.floor(low - pad), 0).astype(int)
     x1, y1 = np.ceil(high + pad).astype(int) + 1
-    crop = grey[y0:y1, x0:x1]
-    if min(crop.shape) < 8:
-        return
-    for step, way in enumerate(NEAR_LOOKS, 1):
-        found = [replace(code, corners=code.corners + np.array([x0, y0])) for code in look(crop, way, symbologies)]
-        yield step, found
+    return grey[y0:y1, x0:x1], np.array([x0, y0])
 
 
 def merged(known: list[FoundCode], more: Iterable[FoundCode]) -> list[FoundCode]:

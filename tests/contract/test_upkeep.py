@@ -134,7 +134,7 @@ def test_the_collector_never_takes_what_a_slow_request_commits(storage: Storage)
     def request(number: int) -> str | None:
         try:
             new = new_support(storage, client)
-        except Unavailable as error:  # without grace even a file that is being written goes: refused, never acknowledged
+        except Unavailable as error:  # without grace a blob goes before its size was confirmed: refused, never acknowledged
             assert error.code == "storage_unavailable"
             return None
         if number % 3 == 0:
