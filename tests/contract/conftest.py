@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos.servers import PostgreSQL, S3Server
+from pipeline.records.storage import Storage
 from pipeline.settings import StorageSettings
+from tests.contract.record_makers import client_in, storage_in
 from tests.pairs import EMPTY, PAIRS, settings_of
 
 
@@ -30,3 +32,17 @@ def _servers(request: pytest.FixtureRequest) -> tuple[PostgreSQL, S3Server] | No
     if request.param == "sqlite+folder":
         return None
     return request.getfixturevalue("postgresql"), request.getfixturevalue("s3")
+
+
+@pytest.fixture
+def storage(pair: StorageSettings) -> Iterator[Storage]:
+    """An empty storage of the pair."""
+    opened = storage_in(pair)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def client(storage: Storage) -> str:
+    """A client in it."""
+    return client_in(storage.engine)

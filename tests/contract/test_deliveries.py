@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import select, update
 
@@ -37,22 +35,9 @@ from pipeline.records.webhooks import (
     rotate_secret,
     signing_secrets,
 )
-from pipeline.settings import StorageSettings
-from tests.contract.record_makers import client_in, finished, insert_one, storage_in
+from tests.contract.record_makers import client_in, finished, insert_one
 
 DECIDED = frozenset({EventKind.DECIDED})
-
-
-@pytest.fixture
-def storage(pair: StorageSettings) -> Iterator[Storage]:
-    opened = storage_in(pair)
-    yield opened
-    opened.engine.dispose()
-
-
-@pytest.fixture
-def client(storage: Storage) -> str:
-    return client_in(storage.engine)
 
 
 def hook(storage: Storage, client: str, events: frozenset[EventKind] = DECIDED) -> str:

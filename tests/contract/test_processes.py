@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -21,11 +20,10 @@ from pipeline.errors import BadInput, Conflict, NotFound
 from pipeline.records.processes import ProcessFile, apply_process, find_process, list_processes, read_process_file
 from pipeline.records.storage import Storage
 from pipeline.records.supports import get_support
-from pipeline.settings import StorageSettings, WorkerSettings
+from pipeline.settings import WorkerSettings
 from pipeline.worker import Worker
 from tests.contract.intake_makers import OFFICER, files, service
 from tests.contract.judges import judge
-from tests.contract.record_makers import storage_in
 from tests.contract.test_api_refusals import check_problem
 from tests.contract.test_api_rounds import retake
 from tests.unit.good_support import good_support
@@ -47,13 +45,6 @@ retention_days = 90
 expiry_year = 2026
 valid_until = 2027-06-30
 """
-
-
-@pytest.fixture
-def storage(pair: StorageSettings) -> Iterator[Storage]:
-    opened = storage_in(pair)
-    yield opened
-    opened.engine.dispose()
 
 
 def written(folder: Path, text: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from pipeline.records.engine import database_now, reading, writing
 from pipeline.records.leases import Backlog, JobKind, Lease, backlog, claim, heartbeat, release
 from pipeline.records.storage import Storage
 from pipeline.records.supports import finish, get_support
-from pipeline.settings import StorageSettings
 from tests.contract.record_makers import client_in, finished, insert_one, storage_in
 
 SUPPORT = JobKind.SUPPORT
@@ -31,18 +29,6 @@ STALE = {
     "release": lambda storage, lease: release(storage.engine, lease),
     "finish": lambda storage, lease: finish(storage.engine, lease, finished(Outcome.REJECTED)),
 }
-
-
-@pytest.fixture
-def storage(pair: StorageSettings) -> Iterator[Storage]:
-    opened = storage_in(pair)
-    yield opened
-    opened.engine.dispose()
-
-
-@pytest.fixture
-def client(storage: Storage) -> str:
-    return client_in(storage.engine)
 
 
 def take(storage: Storage, worker: str = "w", seconds: float = LONG, limit: int = 1) -> list[Lease]:

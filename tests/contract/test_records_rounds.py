@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,19 +17,11 @@ from pipeline.records.rounds import Retake, Wish, insert_decision, insert_retake
 from pipeline.records.storage import Storage, open_key, store_part
 from pipeline.records.supports import IdempotencyKey, finish, get_support
 from pipeline.records.tables import supports
-from pipeline.settings import StorageSettings
-from tests.contract.record_makers import client_in, finished, insert_one, storage_in
+from tests.contract.record_makers import client_in, finished, insert_one
 from tests.contract.test_records_supports import rows
 
 STATES = ["received", "processing", "accepted", "rejected", "retake_wanted", "in_review", "final"]
 YES = Decision(Ruling.ACCEPTED, Ground.CONFIRMED)
-
-
-@pytest.fixture
-def storage(pair: StorageSettings) -> Iterator[Storage]:
-    opened = storage_in(pair)
-    yield opened
-    opened.engine.dispose()
 
 
 def asked_again(storage: Storage) -> str:

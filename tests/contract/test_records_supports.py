@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,15 +18,7 @@ from pipeline.records.engine import open_engine, pending_changes, reading, upgra
 from pipeline.records.leases import JobKind, claim
 from pipeline.records.storage import Storage, load_parts, open_verdict
 from pipeline.records.supports import Repeated, find_repeated, finish, get_support, insert_support
-from pipeline.settings import StorageSettings
 from tests.contract.record_makers import PICTURES, client_in, finished, insert_one, new_support, storage_in
-
-
-@pytest.fixture
-def storage(pair: StorageSettings) -> Iterator[Storage]:
-    opened = storage_in(pair)
-    yield opened
-    opened.engine.dispose()
 
 
 def rows(storage: Storage) -> dict[str, int]:

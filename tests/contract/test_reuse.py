@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
@@ -32,22 +32,15 @@ from pipeline.records.rounds import Retake, insert_retake
 from pipeline.records.storage import Storage, open_key, open_verdict, store_part
 from pipeline.records.supports import IdempotencyKey, finish, get_support, insert_support
 from pipeline.reuse import Asked, FollowingIndex, Looked, Overtaken, ReuseSearch
-from pipeline.settings import StorageSettings, WorkerSettings
+from pipeline.settings import WorkerSettings
 from pipeline.worker import Judge, Worker
 from tests.contract.judges import judge
-from tests.contract.record_makers import PICTURES, client_in, finished, new_support, storage_in
+from tests.contract.record_makers import PICTURES, client_in, finished, new_support
 from tests.unit.good_support import calibration, good_support
 
 SETTINGS = WorkerSettings(count=1, lease_seconds=60, heartbeat_seconds=1, poll_seconds=0.01)
 REUSE = (CheckName.REUSE_IMAGE, CheckName.REUSE_CARD, CheckName.REUSE_FACE, CheckName.REUSE_SIGNATURE)
 ALICE, BEATRIZ = "alice", "beatriz"
-
-
-@pytest.fixture
-def storage(pair: StorageSettings) -> Iterator[Storage]:
-    opened = storage_in(pair)
-    yield opened
-    opened.engine.dispose()
 
 
 def prints(seed: int) -> Fingerprints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -20,19 +20,12 @@ from pipeline.records.engine import reading, writing
 from pipeline.records.storage import Storage, load_parts
 from pipeline.records.supports import get_support, insert_support
 from pipeline.records.upkeep import Finding, Kind, collect, mend, reconcile
-from pipeline.settings import StorageSettings, WorkerSettings
+from pipeline.settings import WorkerSettings
 from pipeline.worker import Worker
 from tests.contract.judges import judge
-from tests.contract.record_makers import client_in, insert_one, new_support, storage_in
+from tests.contract.record_makers import client_in, insert_one, new_support
 
 NOW = timedelta(0)
-
-
-@pytest.fixture
-def storage(pair: StorageSettings) -> Iterator[Storage]:
-    opened = storage_in(pair)
-    yield opened
-    opened.engine.dispose()
 
 
 def replace(storage: Storage, key: str, data: bytes) -> None:

@@ -75,11 +75,8 @@ async def settled(under_test: Service, webhook: str, **expected: int) -> dict[st
             await anyio.sleep(0.02)
 
 
-async def test_event(under_test: Service, webhook: str) -> str:
+async def send_test(under_test: Service, webhook: str) -> str:
     return str((await under_test.client.post(f"{HOOKS}/{webhook}/test")).json()["event"])
-
-
-test_event.__test__ = False  # type: ignore[attr-defined]
 
 
 def on_disk(folder: Path) -> bytes:
@@ -156,7 +153,7 @@ def test_secrets_that_do_not_open_hold_up_their_own_webhook_alone(tmp_path: Path
             with writing(under_test.storage.engine) as connection:
                 connection.execute(update(webhooks).where(webhooks.c.id == broken["id"]).values(sealed=b"AP1" + b"\x00" * 60))
             for one in (broken, good):
-                await test_event(under_test, one["id"])
+                await send_test(under_test, one["id"])
             async with delivering(under_test, tmp_path):
                 await settled(under_test, good["id"], delivered=1)
                 assert (await settled(under_test, broken["id"], waiting=1))["delivered"] == 0
@@ -180,7 +177,7 @@ def test_what_fails_is_tried_again_with_the_same_event_and_body(case: str, tmp_p
         with service(tmp_path, allow_loopback=True) as under_test, receiver() as hook:
             made = await register(under_test, hook.url)
             hook.answers += [fault]
-            event = await test_event(under_test, made["id"])
+            event = await send_test(under_test, made["id"])
             async with delivering(under_test, tmp_path, attempt_seconds=0.3, backoff_seconds=(0.4, 0.4)):
                 assert (await settled(under_test, made["id"], waiting=1, last_error=code))["delivered"] == 0  # type: ignore[arg-type]
                 await settled(under_test, made["id"], delivered=1, waiting=0)
@@ -199,7 +196,7 @@ def test_an_answer_counts_by_its_status_whatever_follows(answer: Any, tmp_path: 
         with service(tmp_path, allow_loopback=True) as under_test, receiver() as hook:
             made = await register(under_test, hook.url)
             hook.answers += [answer]
-            event = await test_event(under_test, made["id"])
+            event = await send_test(under_test, made["id"])
             async with delivering(under_test, tmp_path, attempt_seconds=1):
                 await settled(under_test, made["id"], delivered=1, waiting=0)
             assert hook.ids() == [event]
@@ -212,7 +209,7 @@ def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
         with service(tmp_path, allow_loopback=True) as under_test, receiver() as hook, receiver() as inside:
             made = await register(under_test, hook.url)
             hook.always = status(307, Location=inside.url)
-            await test_event(under_test, made["id"])
+            await send_test(under_test, made["id"])
             async with delivering(under_test, tmp_path):
                 await settled(under_test, made["id"], dead=1)
             assert (len(hook.told), inside.told) == (3, [])
@@ -228,7 +225,7 @@ def test_nobody_on_this_machine_is_reached_where_it_is_not_allowed(tmp_path: Pat
             names = [f"http://{host}:{port}" for host in ("127.1", "0x7f000001", "localhost", "localhost.", "127.0.0.1")]
             hooks = [await register(under_test, url) for url in names]
             for one in hooks:
-                await test_event(under_test, one["id"])
+                await send_test(under_test, one["id"])
             async with delivering(under_test, tmp_path, allow_loopback=False):
                 for one in hooks:
                     await settled(under_test, one["id"], dead=1, last_error="address_forbidden")  # type: ignore[arg-type]
@@ -245,7 +242,7 @@ def test_https_is_spoken_with_whom_the_certificate_names(names: tuple[str, ...],
     async def run() -> None:
         with service(tmp_path, allow_loopback=True) as under_test, receiver(tls) as hook:
             made = await register(under_test, hook.url)
-            await test_event(under_test, made["id"])
+            await send_test(under_test, made["id"])
             async with delivering(under_test, tmp_path, backoff_seconds=(), ca_file=file if trusted else None):
                 standing = await settled(under_test, made["id"], waiting=0)
             assert (standing["delivered"], standing["last_error"]) == ((1, None) if arrives else (0, "connect_failed"))
@@ -259,12 +256,12 @@ def test_a_dead_receiver_delays_nobody_and_is_given_up_by_mail(tmp_path: Path) -
         with service(tmp_path, allow_loopback=True) as under_test, receiver() as dead, receiver() as well:
             dead.always = hang(1.0)
             hung, good = await register(under_test, dead.url), await register(under_test, well.url)
-            events = {await test_event(under_test, hung["id"]) for _ in range(20)}
+            events = {await send_test(under_test, hung["id"]) for _ in range(20)}
             async with delivering(under_test, tmp_path, attempt_seconds=0.5, backoff_seconds=()):
                 await until(lambda: dead.told)
                 began = time.monotonic()
                 for _ in range(20):
-                    await test_event(under_test, good["id"])
+                    await send_test(under_test, good["id"])
                 await settled(under_test, good["id"], delivered=20)
                 took = time.monotonic() - began
                 standing = (await under_test.client.get(f"{HOOKS}/{hung['id']}")).json()
@@ -288,7 +285,7 @@ def test_a_rotated_secret_signs_beside_the_old_one(tmp_path: Path) -> None:
         with service(tmp_path, allow_loopback=True) as under_test, receiver() as hook:
             made = await register(under_test, hook.url)
             rotated = (await under_test.client.post(f"{HOOKS}/{made['id']}/rotate")).json()
-            await test_event(under_test, made["id"])
+            await send_test(under_test, made["id"])
             async with delivering(under_test, tmp_path):
                 await settled(under_test, made["id"], delivered=1)
             (told,) = hook.told
@@ -317,7 +314,7 @@ def test_two_deliverers_tell_each_event_once(pair: StorageSettings, tmp_path: Pa
         with service(pair, allow_loopback=True) as under_test, receiver() as hook:
             made = await register(under_test, hook.url)
             async with delivering(under_test, tmp_path), delivering(under_test, tmp_path):
-                events = [await test_event(under_test, made["id"]) for _ in range(40)]
+                events = [await send_test(under_test, made["id"]) for _ in range(40)]
                 await settled(under_test, made["id"], delivered=40)
             assert sorted(hook.ids()) == sorted(events)
 
@@ -355,7 +352,7 @@ def test_mail_goes_by_smtp_and_is_tried_again(tmp_path: Path) -> None:
             with service(tmp_path, allow_loopback=True) as under_test, receiver() as hook:
                 hook.always = status(410)
                 made = await register(under_test, hook.url)
-                event = await test_event(under_test, made["id"])
+                event = await send_test(under_test, made["id"])
                 async with delivering(under_test, tmp_path, smtp_host="127.0.0.1", smtp_port=port, smtp_starttls=False,
                                       mail_to="desk@example.org"):
                     await until(lambda: box.kept)
@@ -372,7 +369,7 @@ def test_metrics_tell_of_deliveries(tmp_path: Path) -> None:
     async def run() -> None:
         with service(tmp_path, allow_loopback=True) as under_test, receiver() as hook:
             made = await register(under_test, hook.url)
-            await test_event(under_test, made["id"])
+            await send_test(under_test, made["id"])
             text = (await under_test.client.get("/metrics")).text
             waiting = next(line for line in text.splitlines() if line.startswith("apoyo_oldest_delivery_seconds "))
             assert float(waiting.split()[1]) >= 0
