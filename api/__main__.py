@@ -31,7 +31,7 @@ def main() -> int:
         logger("api").error("cannot_start", code=error.code, detail=error.detail)
         return 2
     logger("api").info("serving", host=settings.api.host, port=settings.api.port)
-    app = create_app(storage, settings.api, allow_loopback=settings.delivery.allow_loopback)
+    app = create_app(storage, settings.api, identity=settings.identity, allow_loopback=settings.delivery.allow_loopback)
     faults.arm(settings.faults.points)
     config = uvicorn.Config(app, host=settings.api.host, port=settings.api.port, access_log=False, server_header=False,
                             proxy_headers=False, log_config=None, timeout_graceful_shutdown=DRAIN_SECONDS)

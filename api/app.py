@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.health import endpoints as health
+from api.identity.device_proof import DeviceProofs
 from api.limits import BodyGate, RateLimiter, StoreGate
 from api.manners import Manners
 from api.processes import endpoints as processes
@@ -21,7 +22,7 @@ from api.supports.service import Intake
 from api.webhooks import endpoints as webhooks
 from pipeline.clock import Clock, utc_now
 from pipeline.records.storage import Storage
-from pipeline.settings import ApiSettings
+from pipeline.settings import ApiSettings, IdentitySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Services:
     streams: Streams
     allow_loopback: bool
     """Webhooks may be on this machine."""
+    devices: DeviceProofs
     closing: threading.Event
     """Set when the process is asked to end: streams end then, so that they do not hold it."""
 
@@ -47,10 +49,13 @@ def create_app(
     storage: Storage,
     settings: ApiSettings,
     *,
+    identity: IdentitySettings | None = None,
     clock: Clock = utc_now,
     allow_loopback: bool = False,
 ) -> FastAPI:
     """The ASGI application. Opens and starts nothing."""
+    identity = identity or IdentitySettings()
+    public_url = identity.public_url or f"http://{settings.host}:{settings.port}"
     limiter = RateLimiter(settings.requests_a_minute)
     app = FastAPI(title="Apoyo", version="1", docs_url=None, redoc_url=None, redirect_slashes=False,
                   description="Verifies a citizen's support and answers with a verdict and its evidence.")
@@ -59,7 +64,8 @@ def create_app(
         gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes),
         storing=StoreGate(settings.max_storing), limiter=limiter,
         shared_metrics=settings.shared_metrics, streams=Streams(settings.max_streams),
-        allow_loopback=allow_loopback, closing=threading.Event())
+        allow_loopback=allow_loopback, devices=DeviceProofs(public_url, identity, storage.keyring, clock),
+        closing=threading.Event())
     app.add_middleware(Manners, limiter=limiter)
     problems.install(app)
     app.include_router(supports.router)

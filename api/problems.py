@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from pipeline.errors import ApoyoError, BadInput, BadSupportInfo, BadUpload, Conflict, NotFound, Unavailable
+from pipeline.errors import ApoyoError, BadInput, BadSupportInfo, BadToken, BadUpload, Conflict, NotFound, Unavailable
 from pipeline.telemetry import UPLOADS_REFUSED, logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -38,10 +38,23 @@ CONFLICTS: Mapping[str, str] = {
 }
 """What to do, for each code of a `Conflict`."""
 
+DEVICE_CHALLENGE = 'DPoP algs="ES256", error="invalid_dpop_proof"'
+"""RFC 9449, 7.1: what an answer to a proof that is not taken says to the one who made it."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 KINDS: Mapping[str, tuple[int, str]] = {
     "unauthorized": (401, "A client's secret is needed"),
+    "device_proof_malformed": (401, "The device's proof cannot be read"),
+    "device_proof_algorithm": (401, "The device's proof is signed in a way that is not taken"),
+    "device_proof_key": (401, "The device's proof has no usable key"),
+    "device_proof_signature": (401, "The device's proof does not hold"),
+    "device_proof_target": (401, "The device's proof is for another request"),
+    "device_proof_time": (401, "The device's proof is not of now"),
+    "device_nonce_required": (401, "The device's proof needs a current nonce"),
+    "device_proof_parts": (401, "The device's proof is for other parts"),
+    "device_proof_replayed": (401, "The device's proof was used"),
+    "device_proof_missing": (401, "The device's proof is needed"),
+    "device_proof_other_key": (401, "The device is another one"),
     "forbidden": (403, "This client's role may not do that"),
     "not_found": (404, "Nothing is here"),
     "support_not_found": (404, "No such support"),
@@ -123,6 +136,8 @@ def from_error(error: ApoyoError) -> Problem:
     """What a domain error is to a client. What is our fault says no more than that."""
     if isinstance(error, BadUpload) and error.code in KINDS:
         return Problem(error.code, error.detail)
+    if isinstance(error, BadToken) and error.code in KINDS:
+        return Problem(error.code, f"Of the device's proof: {error.detail}.", headers={"WWW-Authenticate": DEVICE_CHALLENGE})
     if isinstance(error, BadSupportInfo):
         return Problem("bad_support_info", error.detail)
     if isinstance(error, BadInput) and error.code == "bad_webhook_url":

@@ -42,9 +42,10 @@ CHECKS: tuple[CheckFunction, ...] = (
     reuse.reuse_face,
     reuse.reuse_signature,
     deception.registry,
+    deception.device,
     deception.consent,
 )
-NOT_PERFORMED = (CheckName.PRESENTATION_SELFIE, CheckName.DEVICE)
+NOT_PERFORMED = (CheckName.PRESENTATION_SELFIE,)
 """Named in the contract and not built yet: `not_executed` in every result, so that no policy can mistake them for passed."""
 
 PRECEDENCE = (Outcome.REJECTED, Outcome.RETAKE, Outcome.REVIEW)

@@ -4,6 +4,7 @@ ApoyoError
 ├── BadInput              what was sent cannot be used; the message says what to do next
 │   ├── BadUpload         a file that the door refuses (pipeline.domain.upload)
 │   ├── BadSupportInfo    the `support` part or support.json
+│   ├── BadToken          a signed token (a device's proof, a provider's word) that is not to be believed
 │   └── BadPicture        bytes that do not decode to an image
 ├── NotFound              no such support, process, network
 ├── Conflict              the state does not allow it (idempotency, rounds)
@@ -47,6 +48,10 @@ class BadUpload(BadInput):
 
 class BadSupportInfo(BadInput):
     code = "bad_support_info"
+
+
+class BadToken(BadInput):
+    code = "bad_token"
 
 
 class BadPicture(BadInput):

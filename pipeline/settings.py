@@ -166,6 +166,17 @@ class DeliverySettings(_Section):
     """With which password; needed with `smtp_user`."""
 
 
+class IdentitySettings(_Section):
+    """Who sends: the phone's proof."""
+
+    public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?)?$", examples=["https://apoyo.example"])
+    """By which phones name this API in their proofs (`htu`), without a slash at its end; empty: that of HOST and PORT."""
+    proof_seconds: int = Field(default=300, ge=10, le=3600)
+    """How old a device's proof may be. Phones' clocks are off by minutes; one that is further off needs the nonce."""
+    require_nonce: bool = False
+    """A proof must carry a nonce of ours, so that none can be made ahead; the phone then asks twice the first time."""
+
+
 class RaySettings(_Section):
     """The embedded one-node Ray, or the cluster that is there already."""
 
@@ -193,6 +204,7 @@ class Settings(_Section):
     ray: RaySettings = Field(default_factory=RaySettings)
     faults: FaultSettings = Field(default_factory=FaultSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
+    identity: IdentitySettings = Field(default_factory=IdentitySettings)
 
     @model_validator(mode="after")
     def _under_data_dir(self) -> Settings:
@@ -210,7 +222,7 @@ class Settings(_Section):
         try:
             read = _Environment()
             return Settings(storage=read.storage, api=read.api, worker=read.worker, ray=read.ray, faults=read.faults,
-                            delivery=read.delivery)
+                            delivery=read.delivery, identity=read.identity)
         except ValidationError as error:
             name, message = _named(error)[0]
             raise Misconfigured(f"{name}: {message}", code="bad_setting") from None
@@ -255,6 +267,7 @@ class _Environment(BaseSettings):
     ray: RaySettings = Field(default_factory=RaySettings)
     faults: FaultSettings = Field(default_factory=FaultSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
+    identity: IdentitySettings = Field(default_factory=IdentitySettings)
 
 
 def child_environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -148,7 +148,8 @@ class Worker:
         known: frozenset[Neighbour] = frozenset()
         while True:
             looked = self._search.look_up(asked, known)
-            context = Context(capture.info, policy, judge.calibration, record.as_of, looked.reuse, roll, record.round)
+            context = Context(capture.info, policy, judge.calibration, record.as_of, looked.reuse, roll, record.round,
+                              record.device)
             verdict = judge.decide(evidence, context)
             resource = support_resource(heading_of(record), evidence, verdict, context)
             whom = [asdict(one) for one in sorted(looked.neighbours)[-KEPT_NEIGHBOURS:]]

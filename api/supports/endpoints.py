@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from api.auth import Authenticated, Backend, owner
+from api.identity.device_proof import NONCE_HEADER
 from api.limits import room_to_store
 from api.problems import RETRY_SECONDS, Problem
 from api.reception import idempotency_key, read_in_time
@@ -36,13 +37,15 @@ async def receive_support(request: Request, client: Backend) -> JSONResponse:
     services = request.app.state.services
     key = idempotency_key(request)
     boundary = boundary_of(request.headers.get("content-type"))
+    claimed = services.devices.claimed(request)
     with services.pending.claim(client.id, key), services.gate.admit(request) as chunks:
         form = await read_in_time(partial(read_form, boundary=boundary), chunks)
         with services.storing.enter():
-            receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form)
+            receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form, claimed)
     faults.point("reply.before")
     url = f"/v1/supports/{receipt.id}"
-    return JSONResponse(ReceivedSupport(id=receipt.id, url=url).model_dump(), 202, headers={"Location": url})
+    return JSONResponse(ReceivedSupport(id=receipt.id, url=url).model_dump(), 202,
+                        headers={"Location": url, NONCE_HEADER: services.devices.nonce()})
 
 
 @router.get("/supports/{support_id}", response_model=SupportResource, responses=problems(401, 404, 422, 429, 500, 503))

@@ -29,11 +29,13 @@ _INFO_KEYS = frozenset(field.name for field in fields(SupportInfo))
 
 @dataclass(frozen=True, slots=True)
 class SupportForm:
-    """A whole form: the four parts as they came, and the support's own words; `canonical` is those as canonical JSON."""
+    """A whole form: the four parts as they came, and the support's own words; `canonical` is those as canonical JSON, `sent` as
+    they came (None: they did not)."""
 
     parts: Mapping[Part, bytes]
     info: SupportInfo
     canonical: bytes
+    sent: bytes | None = None
 
 
 def boundary_of(content_type: str | None) -> bytes:
@@ -124,7 +126,7 @@ class _Reader:
                 raise Problem("part_missing", f"Send `{part}` too, as {kind}: front, back, selfie and signature are needed.",
                               extra={"part": part.value})
         info, canonical = _read_info(self._parts.get(INFO, b"{}"))
-        return SupportForm({part: self._parts[part.value] for part in Part}, info, canonical)
+        return SupportForm({part: self._parts[part.value] for part in Part}, info, canonical, self._parts.get(INFO))
 
 
 def _read_info(text: bytes) -> tuple[SupportInfo, bytes]:

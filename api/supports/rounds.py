@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 
+from api.identity.device_proof import Claimed
 from api.supports.service import check_part, discard
 from pipeline.domain.capture import Part
 from pipeline.domain.decision import Decision
 from pipeline.domain.support import State
 from pipeline.domain.verdict import Outcome, Reason, Subject
 from pipeline.errors import Unavailable
+from pipeline.records.device_proofs import demand_unspent
 from pipeline.records.rounds import (
     WISHED,
     Retake,
     Wish,
     demand_retake_asked,
+    demand_same_device,
     demand_wanted,
     insert_decision,
     insert_retake,
@@ -33,18 +36,24 @@ class Rounds:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def retake(self, client_id: str, support_id: str, part: Part, key: str, data: bytes) -> int:
-        """Take one part again: the round that it belongs to. Raises `Problem`, `Conflict`, `NotFound`, `Unavailable`."""
-        asked = f"retake\n{support_id}\n{part}\n{hashlib.sha256(data).hexdigest()}"
+    def retake(self, client_id: str, support_id: str, part: Part, key: str, data: bytes,
+               claimed: Claimed | None = None) -> int:
+        """Take one part again: the round it belongs to. Raises `Problem`, `BadToken`, `Conflict`, `NotFound`, `Unavailable`."""
+        sha256, device = hashlib.sha256(data).hexdigest(), None if claimed is None else claimed.device
+        asked = f"retake\n{support_id}\n{part}\n{sha256}" + ("" if device is None else f"\n{device}")
         idempotency = IdempotencyKey(key, hashlib.sha256(asked.encode()).hexdigest())
         known = find_repeated(self._storage.engine, client_id, idempotency)
         if known is not None:
             return known.round
         record = get_support(self._storage.engine, support_id, client_id)
+        demand_same_device(record, device)
+        proof = None if claimed is None else claimed.accept({part.value: sha256})
+        if proof is not None:
+            demand_unspent(self._storage.engine, proof)
         demand_wanted(record, part)
         check_part(part, data)
         stored = store_part(self._storage.blobs, open_key(self._storage, record), part, record.round + 1, data)
-        return self._commit(Retake(support_id, client_id, stored, idempotency))
+        return self._commit(Retake(support_id, client_id, stored, idempotency, proof))
 
     def _commit(self, retake: Retake) -> int:
         try:

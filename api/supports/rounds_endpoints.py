@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from api.auth import Backend, Officer
+from api.identity.device_proof import NONCE_HEADER
 from api.limits import room_to_store
 from api.problems import Problem
 from api.reception import idempotency_key, json_body, read_in_time, read_json
@@ -33,14 +34,15 @@ async def receive_capture(support_id: str, side: Part, request: Request, client:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in ("image/jpeg", "image/png"):
         raise Problem("unsupported_media_type", "Send the picture itself as the body, with Content-Type image/jpeg (or image/png "
                                                 "for a signature).", headers={"Accept": "image/jpeg, image/png"})
+    claimed = services.devices.claimed(request)
     with services.pending.claim(client.id, key), services.gate.admit(request) as chunks:
         data = await read_in_time(partial(_whole, part=side), chunks)
         with services.storing.enter():
-            round_ = await to_thread.run_sync(services.rounds.retake, client.id, support_id, side, key, data)
+            round_ = await to_thread.run_sync(services.rounds.retake, client.id, support_id, side, key, data, claimed)
     faults.point("reply.before")
     url = f"/v1/supports/{support_id}"
     body = ReceivedCapture(id=support_id, side=side, round=round_, url=url)
-    return JSONResponse(body.model_dump(mode="json"), 202, headers={"Location": url})
+    return JSONResponse(body.model_dump(mode="json"), 202, headers={"Location": url, NONCE_HEADER: services.devices.nonce()})
 
 
 @router.post("/review", response_model=StandingSupport, responses=problems(401, 403, 404, 409, 429, 500, 503))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api.identity.device_proof import Claimed
 from api.problems import Problem
 from api.supports.form import INFO as INFO_PART
 from api.supports.form import SupportForm
@@ -18,6 +19,7 @@ from pipeline.domain.process import Process
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.upload import check_upload
 from pipeline.errors import ApoyoError, BadUpload, NotFound, Unavailable
+from pipeline.records.device_proofs import DeviceProof, demand_unspent
 from pipeline.records.processes import find_process
 from pipeline.records.storage import INFO, Storage, open_verdict, store_part
 from pipeline.records.supports import (
@@ -53,16 +55,23 @@ class Intake:
         self._storage = storage
         self._clock = clock
 
-    def receive(self, client_id: str, key: str, form: SupportForm) -> Receipt:
-        """Check, seal, store, commit. Raises `Problem`, `Conflict` (`idempotency_mismatch`) or `Unavailable`."""
-        idempotency = IdempotencyKey(key, request_sha256(form))
+    def receive(self, client_id: str, key: str, form: SupportForm, claimed: Claimed | None = None) -> Receipt:
+        """Check, seal, store, commit. Raises `Problem`, `BadToken`, `Conflict` (`idempotency_mismatch`) or `Unavailable`.
+
+        claimed: the phone's proof. A repeated request is answered before its proof is looked at again, since nothing is done.
+        """
+        digests = {part.value: hashlib.sha256(form.parts[part]).hexdigest() for part in Part}
+        idempotency = IdempotencyKey(key, request_sha256(form, digests, claimed))
         known = find_repeated(self._storage.engine, client_id, idempotency)
         if known is not None:
             return Receipt(known.support_id, created=False)
+        proof = None if claimed is None else claimed.accept(digests | _sent(form))
+        if proof is not None:
+            demand_unspent(self._storage.engine, proof)
         process = self._process(form.info)
         for part in Part:
             check_part(part, form.parts[part])
-        return self._store(client_id, process, form, idempotency)
+        return self._store(client_id, process, form, idempotency, proof)
 
     def _process(self, info: SupportInfo) -> Process:
         """The process in force that takes this support. Raises `Problem` (`process_…`, `applicant_unknown`)."""
@@ -78,7 +87,8 @@ class Intake:
             raise _unfit("applicant_unknown", "The process lists its applicants: `applicant` must be the id of one of them.")
         return process
 
-    def _store(self, client_id: str, process: Process, form: SupportForm, idempotency: IdempotencyKey) -> Receipt:
+    def _store(self, client_id: str, process: Process, form: SupportForm, idempotency: IdempotencyKey,
+               proof: DeviceProof | None) -> Receipt:
         support_id = new_support_id()
         key, wrapped = self._storage.keyring.new_key(support_id)
         contents = {**{part.value: data for part, data in form.parts.items()}, INFO: form.canonical}
@@ -92,7 +102,8 @@ class Intake:
         found, created = self._commit(NewSupport(
             id=support_id, client_id=client_id, process=process.id, policy_version=process.version,
             as_of=form.info.as_of or day_of_capture(form.info.captured_at, self._clock), parts=tuple(stored), key=wrapped,
-            applicant=form.info.applicant if process.applicants is not None else None, idempotency=idempotency))
+            applicant=form.info.applicant if process.applicants is not None else None, idempotency=idempotency,
+            proof=proof))
         if created:
             SUPPORTS_RECEIVED.inc()
         else:
@@ -124,6 +135,7 @@ def rounds_json(record: SupportRecord) -> dict[str, Any]:
     """What is known from the rows alone: which parts are wanted, every round's verdict, and an officer's decision."""
     decided = record.decision
     return {
+        "device": record.device,
         "wanted": [part.value for part in record.wanted],
         "rounds": [{"round": one.round, "verdict": one.outcome.value, "reasons": list(one.reasons),
                     "policy_version": one.policy_version, "decided_at": one.decided_at.isoformat()} for one in record.rounds],
@@ -154,7 +166,12 @@ def check_part(part: Part, data: bytes) -> None:
         raise Problem(refusal.code, f"{refusal.detail}.", extra={"part": part.value}) from None
 
 
-def request_sha256(form: SupportForm) -> str:
-    """What makes two requests the same: the bytes of each part, and `support` whatever its spacing and order of keys."""
-    digests = [hashlib.sha256(form.parts[part]).hexdigest() for part in Part]
-    return hashlib.sha256("\n".join([*digests, hashlib.sha256(form.canonical).hexdigest()]).encode()).hexdigest()
+def request_sha256(form: SupportForm, digests: Mapping[str, str], claimed: Claimed | None) -> str:
+    """What makes two requests the same: the bytes of each part, `support` whatever its spacing and order, and the phone."""
+    told = [*digests.values(), hashlib.sha256(form.canonical).hexdigest()]
+    told += [] if claimed is None else [claimed.device]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def _sent(form: SupportForm) -> dict[str, str]:
+    return {} if form.sent is None else {INFO_PART: hashlib.sha256(form.sent).hexdigest()}

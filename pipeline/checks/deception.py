@@ -53,6 +53,15 @@ def registry(_: Evidence, context: Context) -> Check:
     return failed(CheckName.REGISTRY, "support.not_in_roll", Subject.SUPPORT, context.roll.detail)
 
 
+def device(_: Evidence, context: Context) -> Check:
+    """The phone proved by its own key that it sent every part, and the support's words name no other device."""
+    if context.device is None:
+        return not_executed(CheckName.DEVICE)
+    if context.info.device not in (None, context.device):
+        return failed(CheckName.DEVICE, "device.differs", Subject.SUPPORT, "the words name another device than the proof")
+    return passed(CheckName.DEVICE)
+
+
 def consent(_: Evidence, context: Context) -> Check:
     """The notice's version came with the support."""
     return passed(CheckName.CONSENT) if context.info.notice_version else not_executed(CheckName.CONSENT)

@@ -126,6 +126,19 @@ def reuse(
     typer.echo(f"raw: {write('reuse', run_reuse(supports, Limits.of(load_calibration()), typer.echo), out)}")
 
 
+@bench.command()
+def proofs(
+    count: Annotated[int, typer.Option(help="Device proofs, each by a key of its own.")] = 2000,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """CPU that one device proof costs the API, without the database."""
+    from benchmarks.proofs import run_proofs
+    from benchmarks.report import write
+
+    result = run_proofs(count)
+    typer.echo(f"{result['summary']}\nraw: {write('proofs', result, out)}")
+
+
 def judged(what: str, severity: SeverityChoice, count: int, seed: int, mixture: tuple[str, ...] | None, jobs: int,
            run: Callable[[list[Path], int, Callable[[], None]], dict[str, Any]],
            draw: Callable[[list[dict[str, Any]], list[Path], Path], None] | None = None) -> dict[str, Any]:

@@ -31,3 +31,5 @@ class Context:
     roll: RollAnswer | None = None
     round: int = 1
     """Which set of captures this is; how often a citizen may be asked again is the policy's."""
+    device: str | None = None
+    """The thumbprint of the key by which the phone proved every part; None where it did not."""

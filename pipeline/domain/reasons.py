@@ -133,5 +133,6 @@ CATALOGUE: dict[str, ReasonKind] = {
     "signature.too_small": _retake("Tu firma salió muy pequeña. Firma otra vez usando todo el recuadro.", Ine.SIGNATURE),
     "signature.cut": _retake("Tu firma salió cortada. Firma otra vez dentro del recuadro.", Ine.SIGNATURE),
     "signature.doubtful": _review("Tenemos dudas sobre tu firma.", Ine.SIGNATURE),
+    "device.differs": _review("Tu apoyo llegó de un teléfono distinto del que dice.", Ine.OTHER),
     **_of_reuse(),
 }

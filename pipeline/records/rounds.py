@@ -15,8 +15,9 @@ from pipeline.domain.capture import Part
 from pipeline.domain.decision import Decision
 from pipeline.domain.support import State
 from pipeline.domain.verdict import Outcome
-from pipeline.errors import Conflict
+from pipeline.errors import BadToken, Conflict
 from pipeline.records import audit, outbox
+from pipeline.records.device_proofs import DeviceProof, spend
 from pipeline.records.engine import writing
 from pipeline.records.leases import JobKind, enqueue
 from pipeline.records.supports import (
@@ -47,6 +48,7 @@ class Retake:
     client_id: str
     part: StoredPart
     idempotency: IdempotencyKey
+    proof: DeviceProof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,15 @@ def demand_wanted(record: SupportRecord, part: Part) -> None:
         raise Conflict("this part came already", code="side_received")
 
 
+def demand_same_device(record: SupportRecord, device: str | None) -> None:
+    """What one phone began the same phone goes on with, or its proof would say nothing of the whole. Raises `BadToken`."""
+    if record.device is None or record.device == device:
+        return
+    if device is None:
+        raise BadToken("this support was sent with a device's proof: send one with each part too", code="device_proof_missing")
+    raise BadToken("this support was sent by another device: take the picture again with that one", code="device_proof_other_key")
+
+
 def insert_retake(engine: Engine, retake: Retake) -> tuple[Repeated, bool]:
     """Commit a part: (what to answer, True). With the last part that was asked for, the next round begins: its job and event
     are in the same transaction.
@@ -93,8 +104,11 @@ def _insert_retake(connection: Connection, retake: Retake) -> None:
     part, round_ = Part(retake.part.part), retake.part.version
     remember_request(connection, retake.client_id, retake.idempotency, Repeated(retake.support_id, round_))
     record = lock_support(connection, retake.support_id, retake.client_id)
+    demand_same_device(record, None if retake.proof is None else retake.proof.device)
     demand_wanted(record, part)
     _demand_next(record, round_)
+    if retake.proof is not None:
+        spend(connection, retake.proof)
     insert_parts(connection, record.id, [retake.part])
     complete = record.wanted == (part,)
     changes = {"state": State.RECEIVED.value, "round": round_} if complete else {}

@@ -20,6 +20,7 @@ from pipeline.domain.support import State
 from pipeline.domain.verdict import Outcome, Reason
 from pipeline.errors import Conflict, LeaseLost, NotFound, Unavailable
 from pipeline.records import audit, outbox
+from pipeline.records.device_proofs import DeviceProof, spend
 from pipeline.records.engine import reading, writing
 from pipeline.records.leases import JobKind, Lease, complete, enqueue
 from pipeline.records.tables import (
@@ -78,6 +79,7 @@ class NewSupport:
     key: WrappedKey
     applicant: str | None
     idempotency: IdempotencyKey
+    proof: DeviceProof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class SupportRecord:
     """A support as it stands.
 
     parts: the capture of the current round.  early: parts of the next round, which waits for the others.  verdict: of the
-    current round, or None while it is pending.  rounds: every verdict, oldest first.  key: None once erased.
+    current round, or None while it is pending.  rounds: every verdict, oldest first.  key: None once erased.  device: the
+    thumbprint of the key by which the phone proved every part, or None.
     """
 
     id: str
@@ -127,6 +130,7 @@ class SupportRecord:
     key: WrappedKey | None
     rounds: tuple[StoredVerdict, ...]
     decision: StoredDecision | None
+    device: str | None
 
     @property
     def verdict(self) -> StoredVerdict | None:
@@ -167,7 +171,8 @@ def insert_support(engine: Engine, new: NewSupport) -> tuple[str, bool]:
     """Commit a support with its parts, key, job, event and audit row: (its id, True). All of it or nothing.
 
     The same idempotency key with the same request: (the first one's id, False), and nothing is written; the caller then
-    deletes the blobs it made. Raises `Conflict` (`idempotency_mismatch`) for the same key with another request.
+    deletes the blobs it made. Raises `Conflict` (`idempotency_mismatch`) for the same key with another request, `BadToken`
+    (`device_proof_replayed`).
     """
     try:
         with writing(engine) as connection:
@@ -186,7 +191,9 @@ def _insert(connection: Connection, new: NewSupport) -> None:
     connection.execute(insert(supports).values(
         id=new.id, client_id=new.client_id, process=new.process, policy_version=new.policy_version,
         as_of=new.as_of.isoformat(), state=State.RECEIVED.value, round=FIRST_ROUND, version=1, received_at=now_ms(),
-        updated_at=now_ms(), applicant=new.applicant))
+        updated_at=now_ms(), applicant=new.applicant, device=None if new.proof is None else new.proof.device))
+    if new.proof is not None:
+        spend(connection, new.proof)
     insert_parts(connection, new.id, new.parts)
     connection.execute(insert(support_keys).values(
         support_id=new.id, kek_id=new.key.kek_id, wrapped=new.key.wrapped, created_at=now_ms()))
@@ -298,4 +305,5 @@ def _record(connection: Connection, row: RowMapping) -> SupportRecord:
             from_millis(one.decided_at), one.sealed) for one in judged),
         decision=None if decided is None else StoredDecision(
             Decision(Ruling(decided.ruling), Ground(decided.ground)), decided.round, decided.officer_id,
-            from_millis(decided.decided_at)))
+            from_millis(decided.decided_at)),
+        device=row["device"])

@@ -83,12 +83,20 @@ supports = Table(
     Column("received_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("applicant", _ID),
+    Column("device", String(43)),
     Index("ix_supports_client_id_id", "client_id", "id"),
     Index("ix_supports_state_id", "state", "id"),
 )
 
 """`policy_version`: in force when it came in; each verdict has its own. `applicant`: the operator's id, where the process lists
-them."""
+them. `device`: the thumbprint of the phone's key, where it proved itself."""
+
+device_proofs = Table(
+    "device_proofs", METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+"""Devices' proofs that were used. `id`: a digest of key and `jti`."""
 
 parts = Table(
     "parts", METADATA,
