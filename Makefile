@@ -32,9 +32,11 @@ test-operations: weights ## what operations rest on: documents' commands, alerts
 	@$(BIN)/python -m pytest tests/unit/test_documents.py tests/unit/test_telemetry.py tests/unit/test_manifests.py tests/unit/test_images.py \
 		tests/contract/test_doctor.py tests/contract/test_upkeep.py tests/system/test_backup.py tests/system/test_cluster.py
 
-bench: weights ## first figures: stages and accuracy, raw JSON under benchmarks/results
+bench: weights ## first figures: stages, accuracy, and the service under load; raw JSON under benchmarks/results
 	@$(BIN)/apoyo bench stages
 	@$(BIN)/apoyo bench accuracy
+	@$(BIN)/apoyo bench load --quick
+	@$(BIN)/python -m benchmarks.page
 
 chaos: $(STAMP) ## try to lose a support: faults on both storages, an outside checker, deliberate bugs (SHORT=1: ten minutes)
 	@$(BIN)/python -m benchmarks.chaos $(if $(SHORT),--short)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
+from benchmarks.load_page import load_drawing, load_lines
 from benchmarks.report import RESULTS
 from benchmarks.reuse_page import reuse_lines
 
@@ -71,6 +72,10 @@ def write_performance(result: dict[str, Any]) -> None:
                   f"{reuse['supports']:,} takes {reuse['pictures']['cpu_ms_median']} ms for pictures, "
                   f"{reuse['card and files']['cpu_ms_median']} ms for the card and files, {reuse['faces']['cpu_ms_median']} ms "
                   f"for the face, and {reuse['index_mb']} MB of memory (`apoyo bench reuse`; docs/reuse.md).", ""]
+    load = result_of("load")
+    if load is not None:
+        (DOCS / "load.svg").write_text(load_drawing(load), encoding="utf-8")
+        lines += [*load_lines(load, _made_on(load)), "![latency against load](load.svg)", ""]
     (DOCS / "performance.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -1,0 +1,1 @@
+"""Load from outside: supports that arrive whatever the service does, and what became of them."""
