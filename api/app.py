@@ -9,7 +9,11 @@ from fastapi import FastAPI
 
 from api import problems
 from api.health import endpoints as health
+from api.identity import endpoints as activations
 from api.identity.device_proof import DeviceProofs
+from api.identity.providers import Providers
+from api.identity.service import Activations
+from api.identity.tokens import TokenIssuer
 from api.limits import BodyGate, RateLimiter, StoreGate
 from api.manners import Manners
 from api.processes import endpoints as processes
@@ -41,6 +45,9 @@ class Services:
     allow_loopback: bool
     """Webhooks may be on this machine."""
     devices: DeviceProofs
+    tokens: TokenIssuer
+    activations: Activations
+    providers: Providers
     closing: threading.Event
     """Set when the process is asked to end: streams end then, so that they do not hold it."""
 
@@ -59,18 +66,22 @@ def create_app(
     limiter = RateLimiter(settings.requests_a_minute)
     app = FastAPI(title="Apoyo", version="1", docs_url=None, redoc_url=None, redirect_slashes=False,
                   description="Verifies a citizen's support and answers with a verdict and its evidence.")
+    devices = DeviceProofs(public_url, identity, storage.keyring, clock)
+    tokens = TokenIssuer(public_url, identity.token_seconds, storage.keyring, clock)
     app.state.services = Services(
         storage=storage, intake=Intake(storage, clock), rounds=Rounds(storage), pending=Pending(),
         gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes),
         storing=StoreGate(settings.max_storing), limiter=limiter,
         shared_metrics=settings.shared_metrics, streams=Streams(settings.max_streams),
-        allow_loopback=allow_loopback, devices=DeviceProofs(public_url, identity, storage.keyring, clock),
-        closing=threading.Event())
+        allow_loopback=allow_loopback, devices=devices, tokens=tokens, activations=Activations(storage, tokens, clock),
+        providers=Providers(identity, clock), closing=threading.Event())
     app.add_middleware(Manners, limiter=limiter)
     problems.install(app)
     app.include_router(supports.router)
     app.include_router(rounds_endpoints.router)
     app.include_router(processes.router)
     app.include_router(webhooks.router)
+    app.include_router(activations.router)
+    app.include_router(activations.keys)
     app.include_router(health.router)
     return app

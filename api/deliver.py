@@ -19,12 +19,17 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from api import mail
+from api.identity.code_mail import send_code
 from api.webhooks.sender import CONNECTIONS, sender
 from pipeline import faults
+from pipeline.domain.activation import ActivationState
 from pipeline.errors import ApoyoError, NotFound, Unavailable
+from pipeline.records.activations import note_mailed
 from pipeline.records.deliveries import (
     AT_ONCE,
+    CODES,
     MAIL,
+    Also,
     Attempt,
     claim_deliveries,
     due_targets,
@@ -82,6 +87,10 @@ class Deliverer:
             if target == MAIL:
                 await self._serve_all(target, lambda attempt: to_thread.run_sync(mail.send, attempt, self._settings))
                 return
+            if target == CODES:
+                await self._serve_all(target, partial(to_thread.run_sync, partial(
+                    send_code, storage=self._storage, settings=self._settings)))
+                return
             async with sender(url, self._settings, self._tls) as to_receiver:
                 secrets = await to_thread.run_sync(signing_secrets, self._storage, target)
                 await self._serve_all(target, lambda attempt: to_receiver.tell(attempt, secrets))
@@ -122,10 +131,12 @@ class Deliverer:
     async def _settle(self, attempt: Attempt, error: str | None) -> str:
         """Write what came of it: a word for logs and metrics."""
         if error is None:
-            held, result = await self._in_thread(settle_delivered, attempt), "delivered"
+            noted = _noted(attempt, ActivationState.CODE_SENT)
+            held, result = await self._in_thread(settle_delivered, attempt, noted), "delivered"
         else:
-            wait = self._wait_after(attempt.number)
-            held, result = await self._in_thread(settle_failed, attempt, error, wait), "dead" if wait is None else "failed"
+            wait = None if error == mail.REFUSED else self._wait_after(attempt.number)
+            noted = _noted(attempt, ActivationState.BOUNCED)
+            held, result = await self._in_thread(settle_failed, attempt, error, wait, noted), "dead" if wait is None else "failed"
         return result if held else "late"
 
     def _wait_after(self, number: int) -> float | None:
@@ -136,6 +147,13 @@ class Deliverer:
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await to_thread.run_sync(partial(function, self._storage.engine, *arguments))
+
+
+def _noted(attempt: Attempt, state: ActivationState) -> Also:
+    """What the end of this delivery says of an activation; nothing, unless it is a code's."""
+    if attempt.target != CODES:
+        return lambda _connection: None
+    return partial(note_mailed, activation_id=attempt.body["activation"], state=state)
 
 
 async def run_deliverer(storage: Storage, settings: DeliverySettings) -> None:

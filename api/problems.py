@@ -24,7 +24,10 @@ TYPE_PREFIX = "urn:apoyo:problem:"
 """The type URI is this and the code: stable, and nothing is fetched from it."""
 RETRY_SECONDS = 2
 """A hint where time alone helps: intake takes well under a second, a verdict about one."""
-TIME_HELPS = frozenset({"request_in_flight", "verdict_pending", "round_moved", "busy", "storage_full", "unavailable"})
+TIME_HELPS = frozenset({"request_in_flight", "verdict_pending", "round_moved", "activation_waiting", "resend_too_soon", "busy",
+                        "storage_full", "unavailable"})
+LIMIT_SECONDS = str(24 * 3600)
+"""When at the latest a limit of a day gives way."""
 CONFLICTS: Mapping[str, str] = {
     "idempotency_mismatch": "Send this request with a new key, or the first request again.",
     "verdict_pending": "Wait for the verdict (`GET` tells, or an event), then act on what it asks for.",
@@ -34,6 +37,14 @@ CONFLICTS: Mapping[str, str] = {
     "round_moved": "Read the support again and act on what it asks for now.",
     "review_not_offered": "A person can be asked for while a retake is wanted: read `status` of the support.",
     "too_many_webhooks": "Delete one that is not needed any more, then send this request again.",
+    "activation_limit": "This account or this phone asked for too many codes: try again tomorrow.",
+    "activation_waiting": "The front has not been looked at yet: ask where the activation stands, enter the code when it came.",
+    "activation_refused": "The front was refused: read `reasons` of the activation, and ask for a new code with another photo.",
+    "activation_expired": "The code is over: ask for a new one.",
+    "activation_confirmed": "The code was used: ask for a token at …/token.",
+    "activation_not_confirmed": "Enter the code first.",
+    "resend_too_soon": "Wait a minute from mail to mail.",
+    "resends_spent": "No more mails are sent for this activation: enter the code of the last, or ask for a new one tomorrow.",
     "already_final": "An officer's decision stands: read `decision` of the support.",
 }
 """What to do, for each code of a `Conflict`."""
@@ -85,6 +96,20 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "webhook_not_found": (404, "No such webhook"),
     "bad_webhook_url": (422, "The URL is not one that may be called"),
     "too_many_webhooks": (409, "No more webhooks"),
+    "activation_not_found": (404, "No such activation"),
+    "bad_activation_words": (422, "The `activation` part is not usable"),
+    "provider_unknown": (422, "The provider is not taken here"),
+    "provider_token_refused": (422, "The provider's token is not taken"),
+    "provider_email_missing": (422, "The account has no verified address"),
+    "activation_limit": (429, "Too many codes in a day"),
+    "activation_waiting": (409, "The front has not been looked at"),
+    "activation_refused": (409, "The front was refused"),
+    "activation_expired": (409, "The code is over"),
+    "activation_confirmed": (409, "The code was used"),
+    "activation_not_confirmed": (409, "The phone is not activated"),
+    "resend_too_soon": (409, "The last mail is on its way"),
+    "resends_spent": (409, "No more mails"),
+    "code_wrong": (422, "The code is not right"),
     "process_not_found": (404, "No such process"),
     "process_closed": (422, "The process does not gather supports on that day"),
     "applicant_unknown": (422, "The process does not list this applicant"),
@@ -137,7 +162,13 @@ def from_error(error: ApoyoError) -> Problem:
     if isinstance(error, BadUpload) and error.code in KINDS:
         return Problem(error.code, error.detail)
     if isinstance(error, BadToken) and error.code in KINDS:
+        if error.code.startswith("provider_"):
+            return Problem(error.code, f"Of the provider's token: {error.detail}. Let the citizen sign in again.")
         return Problem(error.code, f"Of the device's proof: {error.detail}.", headers={"WWW-Authenticate": DEVICE_CHALLENGE})
+    if isinstance(error, BadInput) and error.code == "provider_unknown":
+        return Problem(error.code, f"Send the name of a provider that is {error.detail}.")
+    if isinstance(error, NotFound) and error.code == "activation_not_found":
+        return Problem(error.code, "There is no activation with this id among yours.")
     if isinstance(error, BadSupportInfo):
         return Problem("bad_support_info", error.detail)
     if isinstance(error, BadInput) and error.code == "bad_webhook_url":
@@ -149,7 +180,8 @@ def from_error(error: ApoyoError) -> Problem:
     if isinstance(error, NotFound):
         return Problem("support_not_found", "There is no support with this id among yours.")
     if isinstance(error, Conflict) and error.code in CONFLICTS:
-        return Problem(error.code, CONFLICTS[error.code])
+        headers = {"Retry-After": LIMIT_SECONDS} if error.code == "activation_limit" else _NOTHING
+        return Problem(error.code, CONFLICTS[error.code], headers=headers)
     if isinstance(error, BadInput) and error.code in ("bad_decision", "bad_events"):
         return Problem("invalid_request", f"{error.detail}.")
     if isinstance(error, Unavailable):

@@ -65,7 +65,7 @@ async def read_json(request: Request, model: type[M]) -> M:
 
     Not by a parameter of the route: the framework would read a body of any size, and before it asks who sends it.
     """
-    data = await read_in_time(_small, request.stream())
+    data = await read_in_time(read_small, request.stream())
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
@@ -90,7 +90,8 @@ def _in_place(schema: Any, named: dict[str, Any]) -> Any:
     return [_in_place(one, named) for one in schema] if isinstance(schema, list) else schema
 
 
-async def _small(chunks: AsyncIterator[bytes]) -> bytes:
+async def read_small(chunks: AsyncIterator[bytes]) -> bytes:
+    """A body of JSON, whole. Raises `Problem` (`body_too_large`)."""
     data = bytearray()
     async for chunk in chunks:
         data += chunk

@@ -6,6 +6,7 @@ APOYO_STORAGE__DATA_DIR=/srv/apoyo. What is not set has a default that runs on o
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -166,8 +167,12 @@ class DeliverySettings(_Section):
     """With which password; needed with `smtp_user`."""
 
 
+_PROVIDER_URL = r"^(https://[^/?#\s]+|http://127\.0\.0\.1:[0-9]{1,5})(/[^?#\s]*)?$"
+"""By TLS, or on this machine."""
+
+
 class IdentitySettings(_Section):
-    """Who sends: the phone's proof."""
+    """Who sends: the phone's proof, and the account that a provider vouches for."""
 
     public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?)?$", examples=["https://apoyo.example"])
     """By which phones name this API in their proofs (`htu`), without a slash at its end; empty: that of HOST and PORT."""
@@ -175,6 +180,20 @@ class IdentitySettings(_Section):
     """How old a device's proof may be. Phones' clocks are off by minutes; one that is further off needs the nonce."""
     require_nonce: bool = False
     """A proof must carry a nonce of ours, so that none can be made ahead; the phone then asks twice the first time."""
+    token_seconds: int = Field(default=900, ge=60, le=86_400)
+    """How long the token of an activated phone lasts."""
+    google_audiences: tuple[str, ...] = Field(default=(), examples=['["123.apps.googleusercontent.com"]'])
+    """The app's client ids at Google; empty: accounts of Google are not taken."""
+    google_keys_url: str = Field(default="https://www.googleapis.com/oauth2/v3/certs", pattern=_PROVIDER_URL)
+    """Where Google's keys are."""
+    facebook_audiences: tuple[str, ...] = Field(default=(), examples=['["1234567890"]'])
+    """The app's ids at Facebook (Limited Login); empty: accounts of Facebook are not taken."""
+    facebook_keys_url: str = Field(default="https://limited.facebook.com/.well-known/oauth/openid/jwks/", pattern=_PROVIDER_URL)
+    """Where Facebook's keys are."""
+    x_api_url: str = Field(default="", pattern=f"^$|{_PROVIDER_URL}", examples=["https://api.x.com"])
+    """X's API; empty: accounts of X are not taken."""
+    stand_in_url: str = Field(default="", pattern=r"^(http://127\.0\.0\.1(:[0-9]{1,5})?)?$", examples=["http://127.0.0.1:9100"])
+    """For tests and demonstrations: a provider on this machine that vouches for anybody. Empty: there is none."""
 
 
 class RaySettings(_Section):
@@ -231,7 +250,7 @@ class Settings(_Section):
 
     def environment(self) -> dict[str, str]:
         """The variables from which a child's `Settings.load()` gives this same value."""
-        return {f"APOYO_{section.upper()}__{name.upper()}": str(value)
+        return {f"APOYO_{section.upper()}__{name.upper()}": json.dumps(value) if isinstance(value, list) else str(value)
                 for section, values in self.model_dump(mode="json").items()
                 for name, value in values.items() if value is not None}
 

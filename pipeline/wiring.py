@@ -65,10 +65,11 @@ def service_worker(settings: Settings, name: str, guard: Guard, index: Index) ->
     from models.registry import load_calibration, load_manifest, load_templates
     from pipeline.decide import decide
     from pipeline.electoral_roll import NoRoll
+    from pipeline.judge import Judge
     from pipeline.networks.local import LocalNetworks
     from pipeline.records.storage import open_storage
     from pipeline.verify import examine
-    from pipeline.worker import Judge, Worker
+    from pipeline.worker import Worker
 
     pin_threads(1)
     weights = load_manifest().weights

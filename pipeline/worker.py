@@ -11,25 +11,25 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from types import TracebackType
 
 from structlog.typing import FilteringBoundLogger
 
 from pipeline import faults, telemetry
+from pipeline.activation import check_front
 from pipeline.blobs.sealing import SupportKey
 from pipeline.clock import utc_now
-from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.context import Context
 from pipeline.domain.evidence import Evidence
 from pipeline.domain.reuse import Limits, Neighbour
 from pipeline.domain.support import SupportInfo
-from pipeline.domain.verdict import Outcome, Reason, Subject, Verdict
-from pipeline.electoral_roll import ElectoralRoll
+from pipeline.domain.verdict import Outcome, Reason, Subject
 from pipeline.errors import ApoyoError, Corrupt, LeaseLost, Unavailable
-from pipeline.networks.api import Networks
+from pipeline.judge import Judge
+from pipeline.records.activations import activated
 from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release
 from pipeline.records.processes import find_process
 from pipeline.records.reuse import register
@@ -47,17 +47,6 @@ KEPT_NEIGHBOURS = 200
 
 Guard = Callable[[float], AbstractContextManager[None]]
 """Ends this process if its block lasts longer than that many seconds, even where native code hangs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """The two pure halves of the job, and what they are given with every support."""
-
-    examine: Callable[[Capture, Networks, Calibration], Evidence]
-    decide: Callable[[Evidence, Context], Verdict]
-    networks: Networks
-    calibration: Calibration
-    roll: ElectoralRoll
 
 
 class Worker:
@@ -88,8 +77,12 @@ class Worker:
                 stop.wait(self._settings.poll_seconds)
 
     def run_once(self) -> int:
-        """Claim what fits the one free slot and bring it to an end: how many jobs were taken. Raises `Unavailable`."""
-        leases = claim(self._storage.engine, JobKind.SUPPORT, self._name, self._settings.lease_seconds,
+        """Bring one activation and one support to an end, where there are any: how many were taken. Raises `Unavailable`."""
+        return sum(self._take(kind) for kind in (JobKind.ACTIVATION, JobKind.SUPPORT))
+
+    def _take(self, kind: JobKind) -> int:
+        """One job of this kind, if there is one: of either kind in turn, so that neither makes the other wait."""
+        leases = claim(self._storage.engine, kind, self._name, self._settings.lease_seconds,
                        max_attempts=self._settings.max_attempts)
         for lease in leases:
             telemetry.CLAIMS.labels(lease.kind.value, str(min(lease.attempt, self._settings.max_attempts + 1))).inc()
@@ -99,10 +92,13 @@ class Worker:
     def _attempt(self, lease: Lease) -> None:
         """One attempt: a verdict, or the job given back with a code that says why not."""
         limit = self._settings.hard_deadline_seconds
-        log = self._log.bind(support=lease.subject_id, round=lease.round, attempt=lease.attempt)
+        log = self._log.bind(**{lease.kind.value: lease.subject_id}, round=lease.round, attempt=lease.attempt)
         try:
             with self._guard(limit), Heartbeat(lambda: self._beat(lease), self._settings.heartbeat_seconds, limit):
-                self._bring_to_verdict(lease, log)
+                if lease.kind is JobKind.ACTIVATION:
+                    self._check_front(lease, log)
+                else:
+                    self._bring_to_verdict(lease, log)
         except LeaseLost:
             telemetry.LEASES_LOST.labels(lease.kind.value).inc()
             log.warning("lease lost")
@@ -112,6 +108,11 @@ class Worker:
         except Exception as error:  # whatever one support does must not stop the next
             log.error("attempt failed", code="unexpected", exc_info=error)
             self._give_back(lease, f"unexpected.{type(error).__name__}", counts=True)
+
+    def _check_front(self, lease: Lease, log: FilteringBoundLogger) -> None:
+        faults.point("work.claimed")
+        reasons = check_front(self._storage, self._judge, lease)
+        log.info("front checked", reasons=[reason.code for reason in reasons])
 
     def _bring_to_verdict(self, lease: Lease, log: FilteringBoundLogger) -> None:
         start = time.perf_counter()
@@ -146,10 +147,11 @@ class Worker:
         roll = judge.roll.ask(evidence)
         asked = self._register(lease, record, evidence, policy.reuse_everywhere, key)
         known: frozenset[Neighbour] = frozenset()
+        known_phone = record.device is not None and activated(self._storage.engine, record.client_id, record.device)
         while True:
             looked = self._search.look_up(asked, known)
             context = Context(capture.info, policy, judge.calibration, record.as_of, looked.reuse, roll, record.round,
-                              record.device)
+                              record.device, known_phone)
             verdict = judge.decide(evidence, context)
             resource = support_resource(heading_of(record), evidence, verdict, context)
             whom = [asdict(one) for one in sorted(looked.neighbours)[-KEPT_NEIGHBOURS:]]
@@ -194,7 +196,7 @@ class Worker:
         try:
             release(self._storage.engine, lease, error=code, wait_seconds=RETRY_SECONDS, counts=counts)
         except (LeaseLost, Unavailable) as error:  # then the lease runs out by itself
-            self._log.warning("could not give back", support=lease.subject_id, code=error.code)
+            self._log.warning("could not give back", subject=lease.subject_id, code=error.code)
 
 
 class Heartbeat:

@@ -45,6 +45,7 @@ def process_json(applied: AppliedProcess) -> dict[str, Any]:
         "opens": None if one.opens is None else one.opens.isoformat(),
         "closes": None if one.closes is None else one.closes.isoformat(),
         "reuse_everywhere": one.reuse_everywhere, "max_retakes": one.max_retakes, "retention_days": one.retention_days,
+        "activation": one.activation,
     }
 
 

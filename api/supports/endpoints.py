@@ -15,10 +15,11 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from api.auth import Authenticated, Backend, owner
 from api.identity.device_proof import NONCE_HEADER
 from api.limits import room_to_store
+from api.multipart import boundary_of
 from api.problems import RETRY_SECONDS, Problem
 from api.reception import idempotency_key, read_in_time
 from api.supports.events import EventStream, changes
-from api.supports.form import boundary_of, read_form
+from api.supports.form import read_form
 from api.supports.schemas import BODY, STREAM, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
 from api.supports.views import View, citizen_json, count_json, etag_matches, standing_json
 from pipeline import faults

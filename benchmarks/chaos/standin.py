@@ -29,8 +29,8 @@ from pipeline.domain.evidence import (
 from pipeline.domain.verdict import Check, CheckName, CheckOutcome, Outcome, Reason, Subject, Verdict
 from pipeline.electoral_roll import NoRoll
 from pipeline.errors import Misconfigured
+from pipeline.judge import Judge
 from pipeline.networks.api import Array, Net, Networks
-from pipeline.worker import Judge
 
 REASONS = {
     Outcome.ACCEPTED: (),

@@ -88,6 +88,10 @@ class Keyring:
         key = secrets.token_bytes(KEY_BYTES)
         return SupportKey(support_id, key), WrappedKey(self.kek_id, aes_key_wrap(self._key, key))
 
+    def derived(self, purpose: str) -> bytes:
+        """64 bytes for another use of this deployment's, the same in each of its processes; nothing leads back from them."""
+        return hmac.digest(self._key, b"apoyo derived|" + purpose.encode(), hashlib.sha512)
+
     def search_digest(self, value: str) -> str:
         """The same for the same value, and nothing to try values against without the key: by it a value can be looked up."""
         return hmac.digest(self._search_key, value.encode(), hashlib.sha256).hex()

@@ -54,11 +54,14 @@ def registry(_: Evidence, context: Context) -> Check:
 
 
 def device(_: Evidence, context: Context) -> Check:
-    """The phone proved by its own key that it sent every part, and the support's words name no other device."""
+    """The phone proved by its own key that it sent every part, the words name no other, and where the process asks for it, it was
+    activated."""
     if context.device is None:
         return not_executed(CheckName.DEVICE)
     if context.info.device not in (None, context.device):
         return failed(CheckName.DEVICE, "device.differs", Subject.SUPPORT, "the words name another device than the proof")
+    if context.policy.activation and not context.activated:
+        return failed(CheckName.DEVICE, "device.not_activated", Subject.SUPPORT, "the phone that sent it was not activated")
     return passed(CheckName.DEVICE)
 
 

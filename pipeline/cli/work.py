@@ -39,7 +39,7 @@ def run_workers(settings: Settings, make_worker: MakeWorker) -> None:
 
 
 def _backlog(settings: Settings) -> CountBacklog:
-    """How many supports have no verdict. The database is opened by the first who asks."""
+    """How many jobs have no end. The database is opened by the first who asks."""
     from functools import cache
 
     from pipeline.records.leases import JobKind, backlog
@@ -51,7 +51,7 @@ def _backlog(settings: Settings) -> CountBacklog:
 
     def count() -> float:
         try:
-            return backlog(storage().engine, JobKind.SUPPORT).count
+            return sum(backlog(storage().engine, kind).count for kind in JobKind)
         except Unavailable:
             return math.nan
 

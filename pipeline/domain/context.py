@@ -33,3 +33,5 @@ class Context:
     """Which set of captures this is; how often a citizen may be asked again is the policy's."""
     device: str | None = None
     """The thumbprint of the key by which the phone proved every part; None where it did not."""
+    activated: bool = False
+    """That phone was activated: its key goes with a code that was mailed to a verified account."""

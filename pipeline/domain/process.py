@@ -44,6 +44,8 @@ class Process:
     """Copies are looked for in every process of the deployment, not in this one alone."""
     max_retakes: int = 5
     """Whoever was asked this often and still could not needs a person, not another try."""
+    activation: bool = False
+    """The check `device` asks for a phone that was activated, not only for one that proves its key."""
 
     def takes(self, captured: date) -> bool:
         """Whether supports are gathered on this day."""

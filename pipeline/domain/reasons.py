@@ -133,6 +133,10 @@ CATALOGUE: dict[str, ReasonKind] = {
     "signature.too_small": _retake("Tu firma salió muy pequeña. Firma otra vez usando todo el recuadro.", Ine.SIGNATURE),
     "signature.cut": _retake("Tu firma salió cortada. Firma otra vez dentro del recuadro.", Ine.SIGNATURE),
     "signature.doubtful": _review("Tenemos dudas sobre tu firma.", Ine.SIGNATURE),
+    "activation.illegible": _retake("No pudimos leer los datos del frente. Toma de nuevo la foto, de cerca y con buena luz."),
+    "activation.failed": _retake("No pudimos revisar la foto. Toma de nuevo la foto del frente y envíala otra vez."),
+    "activation.attempts_spent": _retake("El código no fue correcto varias veces y ya no sirve. Pide uno nuevo."),
+    "device.not_activated": _review("Tu apoyo llegó de un teléfono que no activaste con el código de tu correo.", Ine.OTHER),
     "device.differs": _review("Tu apoyo llegó de un teléfono distinto del que dice.", Ine.OTHER),
     **_of_reuse(),
 }

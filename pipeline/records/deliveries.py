@@ -7,7 +7,7 @@ it again. As with jobs, a lease that ran out is due by the same statement, and a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,10 +24,12 @@ from pipeline.records.outbox import EventKind
 from pipeline.records.tables import deliveries, now_ms, supports, webhooks
 from pipeline.records.tables import outbox as events
 
-MAIL = "mail"
-"""The target of what is told to the operator."""
+MAIL, CODES = "mail", "codes"
+"""The targets that are no webhooks: what the operator is told by mail, and citizens' codes; apart, so that a mail to the operator
+that waits delays no citizen."""
 AT_ONCE = 200
 """Events handed on in one transaction: some milliseconds of the writer's lock."""
+_BY_MAIL = {EventKind.DEAD.value: MAIL, EventKind.CODE.value: CODES}
 _OPEN = and_(deliveries.c.delivered_at.is_(None), deliveries.c.dead_at.is_(None))
 
 
@@ -66,14 +68,15 @@ def hand_on(engine: Engine, retake_wait_seconds: float) -> int:
 
 
 def due_targets(engine: Engine) -> list[tuple[str, str]]:
-    """Each target that something is due to, with its URL (empty for the operator's mail)."""
+    """Each target that something is due to, with its URL (empty for mail)."""
     def due(target: Any) -> ColumnElement[bool]:
         return exists().where(deliveries.c.target == target, _OPEN, deliveries.c.due_at <= now_ms())
 
     with reading(engine) as connection:
         found = [(row.id, row.url) for row in connection.execute(
             select(webhooks.c.id, webhooks.c.url).where(webhooks.c.deleted_at.is_(None), due(webhooks.c.id)))]
-        return [*found, (MAIL, "")] if connection.execute(select(due(MAIL))).scalar_one() else found
+        mails = connection.execute(select(due(MAIL), due(CODES))).one()
+        return [*found, *((target, "") for target, is_due in zip((MAIL, CODES), mails, strict=True) if is_due)]
 
 
 def claim_deliveries(engine: Engine, target: str, limit: int, lease_seconds: float) -> list[Attempt]:
@@ -89,22 +92,32 @@ def claim_deliveries(engine: Engine, target: str, limit: int, lease_seconds: flo
     return [_attempt(row, told[row.event_id]) for row in sorted(rows, key=lambda row: row.id)]
 
 
-def settle_delivered(engine: Engine, attempt: Attempt) -> bool:
-    """It has arrived. False where the lease was no longer held: another attempt settles it."""
+Also = Callable[[Connection], None]
+"""What becomes true with a delivery's end, in the same transaction."""
+
+
+def settle_delivered(engine: Engine, attempt: Attempt, also: Also = lambda _connection: None) -> bool:
+    """It has arrived. False where the lease was no longer held: another attempt settles it, and `also` is not called."""
     with writing(engine) as connection:
-        return _settle(connection, attempt, delivered_at=now_ms(), last_error=None)
+        held = _settle(connection, attempt, delivered_at=now_ms(), last_error=None)
+        if held:
+            also(connection)
+        return held
 
 
-def settle_failed(engine: Engine, attempt: Attempt, error: str, wait_seconds: float | None) -> bool:
+def settle_failed(engine: Engine, attempt: Attempt, error: str, wait_seconds: float | None,
+                  also: Also = lambda _connection: None) -> bool:
     """It has not, for the reason `error` (a code): due again after `wait_seconds`, or dead (None), which the operator is told.
 
-    False where the lease was no longer held.
+    False where the lease was no longer held; else, where it is dead, `also` is called.
     """
     with writing(engine) as connection:
         if wait_seconds is not None:
             return _settle(connection, attempt, due_at=_from_now(wait_seconds), last_error=error)
         held = _settle(connection, attempt, dead_at=now_ms(), last_error=error)
-        if held and attempt.target != MAIL:
+        if held:
+            also(connection)
+        if held and attempt.target not in (MAIL, CODES):
             outbox.append(connection, EventKind.DEAD, attempt.target, {
                 "webhook": attempt.target, "event": attempt.event_id, "type": attempt.kind.value, "error": error})
         return held
@@ -148,8 +161,8 @@ def _not_handed_on(retake_wait_seconds: float) -> Select[Any]:
 
 
 def _targets(event: Any, hooks: Iterable[Any]) -> list[str]:
-    if event.kind == EventKind.DEAD:
-        return [MAIL]
+    if event.kind in _BY_MAIL:
+        return [_BY_MAIL[event.kind]]
     body = json.loads(event.body)
     if body.get("outcome") == Outcome.RETAKE and event.round > body["round"]:
         return []  # taken again already

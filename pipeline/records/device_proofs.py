@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.errors import BadToken
-from pipeline.records.engine import reading
+from pipeline.records.engine import reading, writing
 from pipeline.records.tables import device_proofs, now_ms
 
 KEPT_MS = 25 * 3600 * 1000
@@ -47,6 +47,12 @@ def spend(connection: Connection, proof: DeviceProof) -> None:
     old = (select(device_proofs.c.id).where(device_proofs.c.expires_at < now_ms()).order_by(device_proofs.c.expires_at)
            .limit(PRUNED).with_for_update(skip_locked=True))
     connection.execute(delete(device_proofs).where(device_proofs.c.id.in_(old.scalar_subquery())))
+
+
+def spend_alone(engine: Engine, proof: DeviceProof) -> None:
+    """Where what it proves writes nothing else. Raises `BadToken` (`device_proof_replayed`)."""
+    with writing(engine) as connection:
+        spend(connection, proof)
 
 
 def _replayed() -> BadToken:

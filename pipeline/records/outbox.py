@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     FINAL = "support.final"
     TEST = "webhook.test"
     DEAD = "webhook.dead"
+    CODE = "activation.code"
 
 
 ABOUT_SUPPORTS = frozenset({EventKind.RECEIVED, EventKind.DECIDED, EventKind.FINAL})

@@ -56,6 +56,7 @@ class ProcessFile(BaseModel):
     reuse_everywhere: bool = DEMO_PROCESS.reuse_everywhere
     max_retakes: int = Field(default=DEMO_PROCESS.max_retakes, ge=0, le=20)
     retention_days: int | None = Field(default=None, ge=1)
+    activation: bool = DEMO_PROCESS.activation
 
     @model_validator(mode="after")
     def _sensible(self) -> ProcessFile:

@@ -245,6 +245,34 @@ deliveries = Table(
 )
 """One event to one target: a webhook's id, or "mail", the operator's. `due_at`: the next attempt, or the lease's end."""
 
+activations = Table(
+    "activations", METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("client_id", _ID, ForeignKey(clients.c.id), nullable=False),
+    Column("device", String(43), nullable=False),
+    Column("provider", String(20), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("process", String(200), nullable=False),
+    Column("as_of", String(10), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("kek_id", String(32), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("sealed_email", LargeBinary, nullable=False),
+    Column("sealed_front", LargeBinary, nullable=False),
+    Column("sends", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("sent_at", BigInteger),
+    Column("confirmed_at", BigInteger),
+    Index("ix_activations_account_created_at", "account", "created_at"),
+    Index("ix_activations_device_created_at", "device", "created_at"),
+)
+"""`account`: keyed digest of the address. The front is in the row because it lives for a second: it comes and goes in one
+transaction each, and no copy of it is left in a store. Empty bytes: dropped."""
+
 audit_head = Table(
     "audit_head", METADATA,
     Column("id", Integer, primary_key=True),

@@ -10,8 +10,8 @@ from pipeline.domain.capture import Capture
 from pipeline.domain.evidence import Evidence
 from pipeline.electoral_roll import NoRoll
 from pipeline.errors import Misconfigured
+from pipeline.judge import Judge
 from pipeline.networks.api import Array, Net, Networks
-from pipeline.worker import Judge
 from tests.unit.good_support import calibration, good_support
 
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.limits import MAX_KEYS, WINDOW_SECONDS, RateLimiter
+from api.multipart import boundary_of
 from api.problems import KINDS, Problem
-from api.supports.form import INFO, MAX_INFO_BYTES, SupportForm, boundary_of, read_form
+from api.supports.form import INFO, MAX_INFO_BYTES, SupportForm, read_form
 from api.supports.service import request_sha256
 from pipeline.domain.capture import Part
 from pipeline.domain.upload import MAX_PHOTO_BYTES, MAX_SIGNATURE_BYTES

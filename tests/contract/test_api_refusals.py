@@ -22,7 +22,7 @@ from tests.contract.record_makers import storage_in
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + b"\x00" * 40
 CANARY = "GARC850101MDFRRN09"
-TIME_HELPS = {"request_in_flight", "verdict_pending", "round_moved"}
+TIME_HELPS = {"request_in_flight", "verdict_pending", "round_moved", "activation_waiting", "resend_too_soon"}
 """The 409 that a repetition after Retry-After may mend."""
 
 

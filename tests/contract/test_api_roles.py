@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,37 @@ import anyio
 import httpx
 import pytest
 
+from pipeline.settings import IdentitySettings
 from tests.contract.intake_makers import OFFICER, OTHER_SECRET, Service, files, service
 from tests.contract.test_api_refusals import check_problem
 from tests.contract.test_api_rounds import CONFIRMED, NEW, support_in
+from tests.identity_providers import provider
+from tests.phones import Phone
 
 BACKEND, BOTH, DESK, OPEN = "backend", "both", "officer", "open"
 OTHER = {"Authorization": f"Bearer {OTHER_SECRET}"}
 KEY = {"Idempotency-Key": "of-the-matrix"}
+Owned = dict[str, str]
+PHONE = Phone()
+
+
+def code_wanted(owned: Owned) -> dict[str, Any]:
+    parts = {"front": NEW["front"], "activation": json.dumps({"provider": "stand_in", "token": owned["token"]}).encode()}
+    return {"files": [(name, (name, data)) for name, data in parts.items()],
+            "headers": {"Idempotency-Key": "of-the-code", "Apoyo-Device-Proof": PHONE.proof("/v1/activations", parts)}}
+
+
+def proven(what: str, body: bytes | None = None) -> Callable[[Owned], dict[str, Any]]:
+    """A request about the activation, with a proof of its own each time."""
+    def make(owned: Owned) -> dict[str, Any]:
+        proof = PHONE.proof(f"/v1/activations/{owned['activation_id']}/{what}", {} if body is None else {"body": body})
+        return {"content": body, "headers": {"Apoyo-Device-Proof": proof}}
+
+    return make
+
+
 PICTURE = {"content": NEW["back"], "headers": {"Idempotency-Key": "of-the-retake", "Content-Type": "image/jpeg"}}
-MATRIX: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
+MATRIX: dict[tuple[str, str], tuple[str, dict[str, Any] | Callable[[Owned], dict[str, Any]]]] = {
     ("GET", "/livez"): (OPEN, {}),
     ("GET", "/readyz"): (OPEN, {}),
     ("GET", "/metrics"): (OPEN, {}),
@@ -34,6 +56,12 @@ MATRIX: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("GET", "/v1/counts"): (BOTH, {}),
     ("GET", "/v1/processes"): (BOTH, {}),
     ("GET", "/v1/processes/{process_id}"): (BOTH, {}),
+    ("GET", "/.well-known/jwks.json"): (OPEN, {}),
+    ("POST", "/v1/activations"): (BACKEND, code_wanted),
+    ("GET", "/v1/activations/{activation_id}"): (BACKEND, {}),
+    ("POST", "/v1/activations/{activation_id}/confirm"): (BACKEND, proven("confirm", b'{"code": "12345678"}')),
+    ("POST", "/v1/activations/{activation_id}/resend"): (BACKEND, proven("resend")),
+    ("POST", "/v1/activations/{activation_id}/token"): (BACKEND, proven("token")),
     ("POST", "/v1/webhooks"): (BACKEND, {"json": {"url": "https://hook.example/"}}),
     ("GET", "/v1/webhooks"): (BACKEND, {}),
     ("GET", "/v1/webhooks/{webhook_id}"): (BACKEND, {}),
@@ -45,20 +73,26 @@ MATRIX: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
 """Each route, who may use it, and a request that is right but for its sender; those that change much come after those that look."""
 
 
+async def own(running: Service, state: str, token: str) -> Owned:
+    """What the first client owns: a support in this state, a webhook, an activation."""
+    place = await support_in(running, state, "back")
+    hook = await running.client.post("/v1/webhooks", json={"url": "https://hook.example/"})
+    owned = {"support_id": place.rpartition("/")[2], "webhook_id": hook.json()["id"], "side": "back", "process_id": "demo",
+             "token": token, "activation_id": ""}
+    asked = await ask(running, ("POST", "/v1/activations"), owned, {"Idempotency-Key": "of-the-first-code"})
+    return {**owned, "activation_id": asked.json()["id"]}
+
+
 @pytest.fixture(scope="module")
-def under_test(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, dict[str, str]]]:
-    """A service in which the first client owns a support (its back is wanted again) and a webhook."""
-    async def own(running: Service) -> dict[str, str]:
-        place = await support_in(running, "retake_wanted", "back")
-        hook = await running.client.post("/v1/webhooks", json={"url": "https://hook.example/"})
-        return {"support_id": place.rpartition("/")[2], "webhook_id": hook.json()["id"], "side": "back", "process_id": "demo"}
-
-    with service(tmp_path_factory.mktemp("roles")) as running:
-        yield running, anyio.run(own, running)
+def under_test(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Owned]]:
+    """A service in which the first client owns a support whose back is wanted again."""
+    with provider() as known, service(tmp_path_factory.mktemp("roles"), identity=IdentitySettings(stand_in_url=known.url)) as running:
+        yield running, anyio.run(own, running, "retake_wanted", known.token())
 
 
-async def ask(running: Service, route: tuple[str, str], owned: dict[str, str], headers: dict[str, str]) -> httpx.Response:
-    request = dict(MATRIX[route][1])
+async def ask(running: Service, route: tuple[str, str], owned: Owned, headers: dict[str, str]) -> httpx.Response:
+    made = MATRIX[route][1]
+    request = dict(made(owned) if callable(made) else made)
     headers = {**request.pop("headers", {}), **headers}
     return await running.client.request(route[0], route[1].format(**owned), headers=headers, **request)
 
@@ -109,10 +143,11 @@ def test_what_is_another_s_is_as_absent_as_what_is_not(route: tuple[str, str], u
     async def run() -> None:
         before = running.kept()
         bodies = set()
-        nothing = {**owned, "support_id": "0192f000-0000-7000-8000-000000000000", "webhook_id": "0192f000-0000-7000-8000-000000000000"}
+        nothing = {**owned, **dict.fromkeys(("support_id", "webhook_id", "activation_id"), "0192f000-0000-7000-8000-000000000000")}
+        what = route[1].split("/")[2].removesuffix("s")
         for wanted in (owned, nothing):
             answer = await ask(running, route, wanted, OTHER)
-            check_problem(answer, 404, "webhook_not_found" if "webhook" in route[1] else "support_not_found")
+            check_problem(answer, 404, f"{what}_not_found")
             bodies.add(json.dumps({key: value for key, value in answer.json().items() if key != "instance"}))
         assert len(bodies) == 1
         assert running.kept() == before
@@ -120,17 +155,19 @@ def test_what_is_another_s_is_as_absent_as_what_is_not(route: tuple[str, str], u
     anyio.run(run)
 
 
+NOT_NOW = ("{side}", "review", "confirm", "resend", "token")
+"""Of a support that is accepted, and of an activation that waits."""
+
+
 def test_every_answer_has_the_manners(tmp_path: Path) -> None:
     """Whoever asks for whatever, with success or without: who it was counted for, and by which id to speak of it."""
     async def run() -> None:
-        with service(tmp_path) as running:
-            place = await support_in(running, "accepted")
-            hook = await running.client.post("/v1/webhooks", json={"url": "https://hook.example/"})
-            owned = {"support_id": place.rpartition("/")[2], "webhook_id": hook.json()["id"], "side": "back", "process_id": "demo"}
+        with provider() as known, service(tmp_path, identity=IdentitySettings(stand_in_url=known.url)) as running:
+            owned = await own(running, "accepted", known.token())
             ids = set()
             for route, (role, _) in MATRIX.items():
                 answer = await ask(running, route, owned, OFFICER if role == DESK else {})
-                assert answer.status_code < 300 or (route[1].rpartition("/")[2] in ("{side}", "review") and answer.status_code == 409)
+                assert answer.status_code < 300 or (route[1].rpartition("/")[2] in NOT_NOW and answer.status_code == 409), answer.text
                 assert answer.headers["ratelimit-policy"].startswith('"client";q='), route
                 assert answer.headers["ratelimit"].startswith('"client";r='), route
                 assert answer.headers["cache-control"] == "no-store" and answer.headers["x-content-type-options"] == "nosniff"

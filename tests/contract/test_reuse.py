@@ -22,6 +22,7 @@ from pipeline.domain.evidence import Evidence, Fingerprints
 from pipeline.domain.reuse import Limits, Reuse
 from pipeline.domain.support import State
 from pipeline.domain.verdict import CheckName, Outcome, Verdict
+from pipeline.judge import Judge
 from pipeline.records import reuse as records_reuse
 from pipeline.records import tables
 from pipeline.records.engine import reading, writing
@@ -33,7 +34,7 @@ from pipeline.records.storage import Storage, open_key, open_verdict, store_part
 from pipeline.records.supports import IdempotencyKey, finish, get_support, insert_support
 from pipeline.reuse import Asked, FollowingIndex, Looked, Overtaken, ReuseSearch
 from pipeline.settings import WorkerSettings
-from pipeline.worker import Judge, Worker
+from pipeline.worker import Worker
 from tests.contract.judges import judge
 from tests.contract.record_makers import PICTURES, client_in, finished, new_support
 from tests.unit.good_support import calibration, good_support
