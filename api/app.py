@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from api import problems
+from api.audit import endpoints as audit
 from api.health import endpoints as health
 from api.identity import endpoints as activations
 from api.identity.device_proof import DeviceProofs
@@ -83,5 +84,6 @@ def create_app(
     app.include_router(webhooks.router)
     app.include_router(activations.router)
     app.include_router(activations.keys)
+    app.include_router(audit.router)
     app.include_router(health.router)
     return app

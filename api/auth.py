@@ -1,8 +1,8 @@
-"""Who asks: the app's backend or an officer, by a Bearer secret. The phone's own proof is not looked at yet."""
+"""Who asks, by a Bearer secret, and whether the role may. The phone's own proof is `api.identity.device_proof`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import Depends, Request
@@ -10,11 +10,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.manners import peer
 from api.problems import Problem
-from pipeline.records.clients import Client, Role, authenticate
+from pipeline.records.clients import SCOPES, Client, Role, Scope, authenticate
 
 REALM = 'Bearer realm="apoyo"'
 MAX_SECRET = 200
-_scheme = HTTPBearer(auto_error=False, description="The secret of the app's backend, or of an officer.")
+_scheme = HTTPBearer(auto_error=False, description="A client's secret: the app's backend, or another role.")
 
 
 async def authenticated(
@@ -36,30 +36,28 @@ async def authenticated(
     return client
 
 
-Authenticated = Annotated[Client, Depends(authenticated)]
-"""Whoever holds a secret."""
+def _needs(scope: Scope) -> Any:
+    """What a route declares that asks for this scope. The dependency raises `Problem` (`unauthorized`, `forbidden`)."""
+    roles = " or ".join(role.value for role in Role if scope in SCOPES[role])
+
+    async def allowed(client: Annotated[Client, Depends(authenticated)]) -> Client:
+        if not client.may(scope):
+            raise Problem("forbidden", f"Only this role may: {roles}. `apoyo clients add NAME --role …` makes its secret.")
+        return client
+
+    return Depends(allowed)
 
 
-async def _backend(client: Authenticated) -> Client:
-    """Raises `Problem` (`forbidden`) for an officer."""
-    return _in_role(client, Role.BACKEND, "Only a backend does this: an officer reads and decides.")
-
-
-async def _officer(client: Authenticated) -> Client:
-    """Raises `Problem` (`forbidden`) for a backend."""
-    return _in_role(client, Role.OFFICER, "Only an officer does this: `apoyo clients add NAME --role officer` makes the secret.")
-
-
-def _in_role(client: Client, role: Role, otherwise: str) -> Client:
-    if client.role is not role:
-        raise Problem("forbidden", otherwise)
-    return client
-
-
-Backend = Annotated[Client, Depends(_backend)]
-Officer = Annotated[Client, Depends(_officer)]
+SendsSupports = Annotated[Client, _needs(Scope.SEND)]
+ReadsSupports = Annotated[Client, _needs(Scope.READ)]
+ListsSupports = Annotated[Client, _needs(Scope.LIST)]
+Decides = Annotated[Client, _needs(Scope.DECIDE)]
+Activates = Annotated[Client, _needs(Scope.ACTIVATE)]
+HasWebhooks = Annotated[Client, _needs(Scope.HOOKS)]
+ReadsRules = Annotated[Client, _needs(Scope.RULES)]
+ReadsTrail = Annotated[Client, _needs(Scope.TRAIL)]
 
 
 def owner(client: Client) -> str | None:
-    """Whose supports this client may see: its own; an officer's are all (None)."""
-    return None if client.role is Role.OFFICER else client.id
+    """Whose supports this client may see: a backend its own, others all (None)."""
+    return client.id if client.role is Role.BACKEND else None

@@ -9,7 +9,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from api.auth import Backend
+from api.auth import Activates
 from api.identity.device_proof import NONCE_HEADER, Claimed
 from api.identity.schemas import (
     BODY,
@@ -39,7 +39,7 @@ LIMITS = {FRONT: MAX_PHOTO_BYTES, WORDS: 16 << 10}
 
 @router.post("", status_code=202, response_model=ReceivedActivation, openapi_extra=BODY, dependencies=[Depends(room_to_store)],
              responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503))
-async def ask_for_code(request: Request, client: Backend) -> JSONResponse:
+async def ask_for_code(request: Request, client: Activates) -> JSONResponse:
     """Ask for a code: the credential's front, and the account that it is to be mailed to. A worker looks at the front."""
     services = request.app.state.services
     key = idempotency_key(request)
@@ -60,7 +60,7 @@ async def ask_for_code(request: Request, client: Backend) -> JSONResponse:
 
 
 @router.get("/{activation_id}", response_model=ActivationResource, responses=problems(401, 403, 404, 429, 500, 503))
-async def read_activation(activation_id: str, request: Request, client: Backend) -> JSONResponse:
+async def read_activation(activation_id: str, request: Request, client: Activates) -> JSONResponse:
     """Where it stands: whether a worker has looked at the front, and what became of the mail."""
     record = await to_thread.run_sync(request.app.state.services.activations.look, client.id, activation_id)
     pending = record.state in (ActivationState.WAITING, ActivationState.SENDING)
@@ -70,7 +70,7 @@ async def read_activation(activation_id: str, request: Request, client: Backend)
 
 @router.post("/{activation_id}/confirm", response_model=TokenResource, openapi_extra=PROVEN | json_body(CodeBody),
              responses=problems(401, 403, 404, 409, 413, 422, 429, 500, 503))
-async def confirm_code(activation_id: str, request: Request, client: Backend) -> JSONResponse:
+async def confirm_code(activation_id: str, request: Request, client: Activates) -> JSONResponse:
     """The code as the citizen typed it, with a proof by the phone that asked for it (its part `body`)."""
     claimed = _claimed(request)
     body = await read_in_time(read_small, request.stream())
@@ -80,7 +80,7 @@ async def confirm_code(activation_id: str, request: Request, client: Backend) ->
 
 @router.post("/{activation_id}/resend", status_code=202, response_model=ActivationResource, openapi_extra=PROVEN,
              responses=problems(401, 403, 404, 409, 429, 500, 503))
-async def resend_code(activation_id: str, request: Request, client: Backend) -> JSONResponse:
+async def resend_code(activation_id: str, request: Request, client: Activates) -> JSONResponse:
     """Mail the same code once more: after a minute, and twice at most."""
     services = request.app.state.services
     record = await to_thread.run_sync(services.activations.resend, client.id, activation_id, _claimed(request))
@@ -89,7 +89,7 @@ async def resend_code(activation_id: str, request: Request, client: Backend) -> 
 
 @router.post("/{activation_id}/token", response_model=TokenResource, openapi_extra=PROVEN,
              responses=problems(401, 403, 404, 409, 429, 500, 503))
-async def renew_token(activation_id: str, request: Request, client: Backend) -> JSONResponse:
+async def renew_token(activation_id: str, request: Request, client: Activates) -> JSONResponse:
     """Another token for a phone that was activated: the last one is over, or its answer was lost."""
     services = request.app.state.services
     return _token(await to_thread.run_sync(services.activations.renew, client.id, activation_id, _claimed(request)))

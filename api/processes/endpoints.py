@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 
-from api.auth import Authenticated
+from api.auth import ReadsRules
 from api.supports.schemas import problems
 from pipeline.records.processes import AppliedProcess, find_process, list_processes
 
@@ -16,16 +16,16 @@ MAX_VERSION = 60
 """An id of 36 characters, a hyphen and a number."""
 
 
-@router.get("", responses=problems(401, 429, 500, 503))
-async def read_processes(request: Request, _client: Authenticated) -> dict[str, list[dict[str, Any]]]:
+@router.get("", responses=problems(401, 403, 429, 500, 503))
+async def read_processes(request: Request, _client: ReadsRules) -> dict[str, list[dict[str, Any]]]:
     """Every process, in the version that is in force."""
     found = await to_thread.run_sync(list_processes, request.app.state.services.storage.engine)
     return {"data": [process_json(one) for one in found]}
 
 
-@router.get("/{process_id}", responses=problems(401, 404, 422, 429, 500, 503))
+@router.get("/{process_id}", responses=problems(401, 403, 404, 422, 429, 500, 503))
 async def read_process(
-    process_id: str, request: Request, _client: Authenticated,
+    process_id: str, request: Request, _client: ReadsRules,
     version: Annotated[str | None, Query(max_length=MAX_VERSION)] = None,
 ) -> dict[str, Any]:
     """One process: the version in force, or the one that a support says it was judged by (`policy_version`)."""

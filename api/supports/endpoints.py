@@ -12,7 +12,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from api.auth import Authenticated, Backend, owner
+from api.auth import ListsSupports, ReadsSupports, SendsSupports, owner
 from api.identity.device_proof import NONCE_HEADER
 from api.limits import room_to_store
 from api.multipart import boundary_of
@@ -33,7 +33,7 @@ Name = Annotated[str | None, Query(max_length=200)]
 
 @router.post("/supports", status_code=202, response_model=ReceivedSupport, openapi_extra=BODY,
              dependencies=[Depends(room_to_store)], responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503))
-async def receive_support(request: Request, client: Backend) -> JSONResponse:
+async def receive_support(request: Request, client: SendsSupports) -> JSONResponse:
     """Take a support in. 202 means: durable; it will get its one verdict whatever happens to this process."""
     services = request.app.state.services
     key = idempotency_key(request)
@@ -49,8 +49,8 @@ async def receive_support(request: Request, client: Backend) -> JSONResponse:
                         headers={"Location": url, NONCE_HEADER: services.devices.nonce()})
 
 
-@router.get("/supports/{support_id}", response_model=SupportResource, responses=problems(401, 404, 422, 429, 500, 503))
-async def read_support(support_id: str, request: Request, client: Authenticated, view: View = View.OPERATOR) -> Response:
+@router.get("/supports/{support_id}", response_model=SupportResource, responses=problems(401, 403, 404, 422, 429, 500, 503))
+async def read_support(support_id: str, request: Request, client: ReadsSupports, view: View = View.OPERATOR) -> Response:
     """How a support stands: its verdict with the evidence, or `verdict: null` while it waits. 304 where the ETag is known."""
     services = request.app.state.services
     known = request.headers.get("if-none-match")
@@ -64,8 +64,8 @@ async def read_support(support_id: str, request: Request, client: Authenticated,
 
 
 @router.get("/supports/{support_id}/events", response_class=StreamingResponse,
-            responses=STREAM | problems(401, 404, 429, 500, 503))
-async def read_events(support_id: str, request: Request, client: Authenticated) -> EventStream:
+            responses=STREAM | problems(401, 403, 404, 429, 500, 503))
+async def read_events(support_id: str, request: Request, client: ReadsSupports) -> EventStream:
     """Server-sent events: the support in one line, at once and whenever it changes. Ends after accepted, rejected or final."""
     services = request.app.state.services
     engine = services.storage.engine
@@ -74,9 +74,9 @@ async def read_events(support_id: str, request: Request, client: Authenticated) 
     return EventStream(changes(engine, support_id, owner(client), seen, services.closing), services.streams)
 
 
-@router.get("/supports", response_model=SupportPage, responses=problems(401, 422, 429, 500, 503))
+@router.get("/supports", response_model=SupportPage, responses=problems(401, 403, 422, 429, 500, 503))
 async def read_supports(
-    request: Request, client: Authenticated, state: State | None = None, process: Name = None, applicant: Name = None,
+    request: Request, client: ListsSupports, state: State | None = None, process: Name = None, applicant: Name = None,
     cursor: Name = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
 ) -> JSONResponse:
     """Supports in one line each, newest first; `next_cursor` asks for those before, and is null at the end."""
@@ -89,8 +89,8 @@ async def read_supports(
     return JSONResponse({"data": [standing_json(one) for one in page], "next_cursor": cursor_after})
 
 
-@router.get("/counts", response_model=CountPage, responses=problems(401, 422, 429, 500, 503))
-async def read_counts(request: Request, client: Authenticated, process: Name = None, applicant: Name = None) -> JSONResponse:
+@router.get("/counts", response_model=CountPage, responses=problems(401, 403, 422, 429, 500, 503))
+async def read_counts(request: Request, client: ListsSupports, process: Name = None, applicant: Name = None) -> JSONResponse:
     """How many supports stand where, by process and applicant, and how often each reason code is given now."""
     wanted = Wanted(owner(client), process=process, applicant=applicant)
     counts = await to_thread.run_sync(count_supports, request.app.state.services.storage.engine, wanted)

@@ -9,7 +9,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from api.auth import Backend, Officer
+from api.auth import Decides, SendsSupports
 from api.identity.device_proof import NONCE_HEADER
 from api.limits import room_to_store
 from api.problems import Problem
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/supports/{support_id}", tags=["supports"])
 @router.put("/captures/{side}", status_code=202, response_model=ReceivedCapture, openapi_extra=CAPTURE,
             dependencies=[Depends(room_to_store)],
             responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503))
-async def receive_capture(support_id: str, side: Part, request: Request, client: Backend) -> JSONResponse:
+async def receive_capture(support_id: str, side: Part, request: Request, client: SendsSupports) -> JSONResponse:
     """Take one part of a retake in: the picture itself is the body. The round begins with the last part that was asked for."""
     services = request.app.state.services
     key = idempotency_key(request)
@@ -46,7 +46,7 @@ async def receive_capture(support_id: str, side: Part, request: Request, client:
 
 
 @router.post("/review", response_model=StandingSupport, responses=problems(401, 403, 404, 409, 429, 500, 503))
-async def ask_for_review(support_id: str, request: Request, client: Backend) -> JSONResponse:
+async def ask_for_review(support_id: str, request: Request, client: SendsSupports) -> JSONResponse:
     """The citizen wants a person instead of another retake. Asking twice changes nothing."""
     record = await to_thread.run_sync(request.app.state.services.rounds.ask_for_person, client.id, support_id)
     return JSONResponse(StandingSupport(id=record.id, status=record.state, round=record.round).model_dump(mode="json"))
@@ -54,7 +54,7 @@ async def ask_for_review(support_id: str, request: Request, client: Backend) -> 
 
 @router.post("/decisions", status_code=201, response_model=StandingSupport, openapi_extra=json_body(DecisionBody),
              responses=problems(401, 403, 404, 409, 422, 429, 500, 503))
-async def decide_support(support_id: str, request: Request, officer: Officer) -> JSONResponse:
+async def decide_support(support_id: str, request: Request, officer: Decides) -> JSONResponse:
     """An officer's decision: a record beside the machine's verdict; it stands. Repeating the same one changes nothing."""
     body = await read_json(request, DecisionBody)
     decision = Decision(body.decision, body.reason)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from api.auth import Backend
+from api.auth import HasWebhooks
 from api.reception import json_body, read_json
 from api.supports.schemas import problems
 from api.webhooks.addresses import ForbiddenAddress, check_addresses, check_url, look_up
@@ -70,7 +70,7 @@ class Replayed(BaseModel):
 
 @router.post("", status_code=201, response_model=NewWebhookResource, openapi_extra=json_body(NewWebhook),
              responses=problems(401, 403, 409, 413, 422, 429, 500, 503))
-async def create_webhook(request: Request, client: Backend) -> JSONResponse:
+async def create_webhook(request: Request, client: HasWebhooks) -> JSONResponse:
     """Be told at this URL from now on. Only https, and only public addresses, are called."""
     services = request.app.state.services
     wanted = await read_json(request, NewWebhook)
@@ -82,14 +82,14 @@ async def create_webhook(request: Request, client: Backend) -> JSONResponse:
 
 
 @router.get("", response_model=WebhookPage, responses=problems(401, 403, 429, 500, 503))
-async def read_webhooks(request: Request, client: Backend) -> JSONResponse:
+async def read_webhooks(request: Request, client: HasWebhooks) -> JSONResponse:
     """All of one's own."""
     found = await to_thread.run_sync(list_webhooks, request.app.state.services.storage, client.id)
     return _json({"data": [_told(one) for one in found]}, WebhookPage)
 
 
 @router.get("/{webhook_id}", response_model=WebhookStanding, responses=problems(401, 403, 404, 429, 500, 503))
-async def read_webhook(webhook_id: str, request: Request, client: Backend) -> JSONResponse:
+async def read_webhook(webhook_id: str, request: Request, client: HasWebhooks) -> JSONResponse:
     """One, and how its deliveries stand."""
     webhook, tally = await _get(request, client.id, webhook_id)
     standing = {"waiting": tally.waiting, "delivered": tally.delivered, "dead": tally.dead, "last_error": tally.last_error}
@@ -97,14 +97,14 @@ async def read_webhook(webhook_id: str, request: Request, client: Backend) -> JS
 
 
 @router.delete("/{webhook_id}", status_code=204, responses=problems(401, 403, 404, 429, 500, 503))
-async def delete_webhook(webhook_id: str, request: Request, client: Backend) -> Response:
+async def delete_webhook(webhook_id: str, request: Request, client: HasWebhooks) -> Response:
     """Be told no more there."""
     await to_thread.run_sync(remove_webhook, request.app.state.services.storage, client.id, webhook_id)
     return Response(status_code=204)
 
 
 @router.post("/{webhook_id}/test", status_code=202, response_model=Tested, responses=problems(401, 403, 404, 429, 500, 503))
-async def test_webhook(webhook_id: str, request: Request, client: Backend) -> JSONResponse:
+async def test_webhook(webhook_id: str, request: Request, client: HasWebhooks) -> JSONResponse:
     """Have a message of type `webhook.test` sent, by the way of all others."""
     await _get(request, client.id, webhook_id)
     event = await to_thread.run_sync(add_test, request.app.state.services.storage.engine, client.id, webhook_id)
@@ -112,14 +112,14 @@ async def test_webhook(webhook_id: str, request: Request, client: Backend) -> JS
 
 
 @router.post("/{webhook_id}/rotate", response_model=Rotated, responses=problems(401, 403, 404, 429, 500, 503))
-async def rotate_webhook(webhook_id: str, request: Request, client: Backend) -> JSONResponse:
+async def rotate_webhook(webhook_id: str, request: Request, client: HasWebhooks) -> JSONResponse:
     """A new secret. For a day every message carries two signatures, by it and by the one before."""
     secret, until = await to_thread.run_sync(rotate_secret, request.app.state.services.storage, client.id, webhook_id)
     return _json({"secret": secret, "previous_valid_until": until}, Rotated)
 
 
 @router.post("/{webhook_id}/replay", response_model=Replayed, responses=problems(401, 403, 404, 429, 500, 503))
-async def replay_webhook(webhook_id: str, request: Request, client: Backend) -> JSONResponse:
+async def replay_webhook(webhook_id: str, request: Request, client: HasWebhooks) -> JSONResponse:
     """Send again, with the same event ids, what was given up."""
     await _get(request, client.id, webhook_id)
     revived = await to_thread.run_sync(replay_dead, request.app.state.services.storage.engine, client.id, webhook_id)

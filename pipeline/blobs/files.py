@@ -74,6 +74,18 @@ def read_or_make_secret(path: Path, make: Callable[[], str]) -> str:
     return secret
 
 
+def replace_secret(path: Path, secret: str) -> None:
+    """Another secret in the place of the one in `path`, whole and durable at every moment. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
 def read_secret(path: Path | None, what: str) -> str:
     """The secret text in a file that the operator made (as a mounted one). Raises `Misconfigured` that names `what`."""
     try:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from pipeline.clock import from_millis
 from pipeline.records.engine import reading
 from pipeline.records.tables import audit, audit_head, now_ms
 
@@ -26,6 +29,31 @@ def append(connection: Connection, *, actor: str, action: str, subject_id: str, 
     row["hash"] = _digest(row)
     connection.execute(insert(audit).values(row))
     connection.execute(update(audit_head).where(audit_head.c.id == 1).values(hash=row["hash"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row as it is kept. `detail`: the JSON text that was hashed."""
+
+    seq: int
+    at_ms: int
+    actor: str
+    action: str
+    subject_id: str
+    detail: str
+    previous: str
+    hash: str
+
+    @property
+    def at(self) -> datetime:
+        return from_millis(self.at_ms)
+
+
+def list_entries(engine: Engine, after: int, limit: int) -> list[Entry]:
+    """Up to `limit` rows past the number `after`, oldest first."""
+    with reading(engine) as connection:
+        rows = connection.execute(select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit))
+        return [Entry(row.seq, row.at, row.actor, row.action, row.subject_id, row.detail, row.previous, row.hash) for row in rows]
 
 
 def first_broken(engine: Engine) -> int | None:

@@ -59,6 +59,8 @@ clients = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
     Column("role", String(20), nullable=False, server_default="backend"),
+    Column("previous_sha256", String(64), index=True),
+    Column("previous_until", BigInteger),
 )
 
 processes = Table(

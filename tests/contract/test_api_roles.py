@@ -12,14 +12,17 @@ import anyio
 import httpx
 import pytest
 
+from pipeline.records.clients import Role, add_client
 from pipeline.settings import IdentitySettings
-from tests.contract.intake_makers import OFFICER, OTHER_SECRET, Service, files, service
+from tests.contract.intake_makers import OTHER_SECRET, Service, files, service
 from tests.contract.test_api_refusals import check_problem
 from tests.contract.test_api_rounds import CONFIRMED, NEW, support_in
 from tests.identity_providers import provider
 from tests.phones import Phone
 
-BACKEND, BOTH, DESK, OPEN = "backend", "both", "officer", "open"
+OPEN = "whoever"
+BACKEND, DESK, TRAIL, BOTH, ALL = ("backend",), ("officer",), ("auditor",), ("backend", "officer"), tuple(Role)
+SECRETS = {role: f"apoyo_of_the_matrix_{role}_000000000000000000000000" for role in Role}
 OTHER = {"Authorization": f"Bearer {OTHER_SECRET}"}
 KEY = {"Idempotency-Key": "of-the-matrix"}
 Owned = dict[str, str]
@@ -42,20 +45,22 @@ def proven(what: str, body: bytes | None = None) -> Callable[[Owned], dict[str, 
 
 
 PICTURE = {"content": NEW["back"], "headers": {"Idempotency-Key": "of-the-retake", "Content-Type": "image/jpeg"}}
-MATRIX: dict[tuple[str, str], tuple[str, dict[str, Any] | Callable[[Owned], dict[str, Any]]]] = {
+Request = dict[str, Any] | Callable[[Owned], dict[str, Any]]
+MATRIX: dict[tuple[str, str], tuple[str | tuple[str, ...], Request]] = {
     ("GET", "/livez"): (OPEN, {}),
     ("GET", "/readyz"): (OPEN, {}),
     ("GET", "/metrics"): (OPEN, {}),
     ("POST", "/v1/supports"): (BACKEND, {"files": files(), "headers": KEY}),
-    ("GET", "/v1/supports"): (BOTH, {}),
+    ("GET", "/v1/supports"): (ALL, {}),
     ("GET", "/v1/supports/{support_id}"): (BOTH, {}),
     ("GET", "/v1/supports/{support_id}/events"): (BOTH, {}),
     ("PUT", "/v1/supports/{support_id}/captures/{side}"): (BACKEND, PICTURE),
     ("POST", "/v1/supports/{support_id}/review"): (BACKEND, {}),
     ("POST", "/v1/supports/{support_id}/decisions"): (DESK, {"json": CONFIRMED}),
-    ("GET", "/v1/counts"): (BOTH, {}),
-    ("GET", "/v1/processes"): (BOTH, {}),
-    ("GET", "/v1/processes/{process_id}"): (BOTH, {}),
+    ("GET", "/v1/counts"): (ALL, {}),
+    ("GET", "/v1/audit"): (TRAIL, {}),
+    ("GET", "/v1/processes"): (ALL, {}),
+    ("GET", "/v1/processes/{process_id}"): (ALL, {}),
     ("GET", "/.well-known/jwks.json"): (OPEN, {}),
     ("POST", "/v1/activations"): (BACKEND, code_wanted),
     ("GET", "/v1/activations/{activation_id}"): (BACKEND, {}),
@@ -74,7 +79,9 @@ MATRIX: dict[tuple[str, str], tuple[str, dict[str, Any] | Callable[[Owned], dict
 
 
 async def own(running: Service, state: str, token: str) -> Owned:
-    """What the first client owns: a support in this state, a webhook, an activation."""
+    """What the first client owns: a support in this state, a webhook, an activation. Others are of other roles, and own nothing."""
+    for role, secret in SECRETS.items():
+        add_client(running.storage.engine, f"matrix-{role}", secret, role)
     place = await support_in(running, state, "back")
     hook = await running.client.post("/v1/webhooks", json={"url": "https://hook.example/"})
     owned = {"support_id": place.rpartition("/")[2], "webhook_id": hook.json()["id"], "side": "back", "process_id": "demo",
@@ -97,7 +104,7 @@ async def ask(running: Service, route: tuple[str, str], owned: Owned, headers: d
     return await running.client.request(route[0], route[1].format(**owned), headers=headers, **request)
 
 
-def test_every_route_has_its_line_and_every_reference_leads_somewhere(under_test: tuple[Service, dict[str, str]]) -> None:
+def test_every_route_has_its_line_and_every_reference_leads_somewhere(under_test: tuple[Service, Owned]) -> None:
     described = anyio.run(under_test[0].client.get, "/openapi.json").json()
     assert {(method.upper(), path) for path, methods in described["paths"].items() for method in methods} == set(MATRIX)
     named = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
@@ -106,38 +113,56 @@ def test_every_route_has_its_line_and_every_reference_leads_somewhere(under_test
 
 def test_the_page_names_every_route_with_its_role() -> None:
     page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
-    for (method, path), (role, _) in MATRIX.items():
-        if role != OPEN:
-            assert f"| `{method} {re.sub('{[a-z]+_id}', '{id}', path)}` | {role} |" in page
+    for (method, path), (who, _) in MATRIX.items():
+        if who != OPEN:
+            said = "all" if who == ALL else ", ".join(who)
+            assert f"| `{method} {re.sub('{[a-z]+_id}', '{id}', path)}` | {said} |" in page
+
+
+def bearer(role: Role) -> dict[str, str]:
+    return {"Authorization": f"Bearer {SECRETS[role]}"}
 
 
 @pytest.mark.parametrize("route", MATRIX, ids=" ".join)
-def test_nobody_gets_further_than_the_role_allows(route: tuple[str, str], under_test: tuple[Service, dict[str, str]]) -> None:
+def test_nobody_gets_further_than_the_role_allows(route: tuple[str, str], under_test: tuple[Service, Owned]) -> None:
     running, owned = under_test
-    role = MATRIX[route][0]
+    who = MATRIX[route][0]
 
     async def run() -> None:
-        if role == OPEN:
+        if who == OPEN:
             assert (await ask(running, route, owned, {"Authorization": ""})).status_code == 200
             return
         before = running.kept()
         for wrong in ("", "Bearer apoyo_wrong", "Basic YTpi"):
             check_problem(await ask(running, route, owned, {"Authorization": wrong}), 401, "unauthorized")
-        if role == BACKEND:
-            check_problem(await ask(running, route, owned, OFFICER), 403, "forbidden")
-        elif role == DESK:
-            check_problem(await ask(running, route, owned, {}), 403, "forbidden")
+        for role in Role:
+            if role not in who:
+                check_problem(await ask(running, route, owned, bearer(role)), 403, "forbidden")
         assert running.kept() == before
 
     anyio.run(run)
 
 
-OWNED = [route for route, (role, _) in MATRIX.items() if "_id}" in route[1] and "process" not in route[1] and role != DESK]
-"""An officer owns nothing, and sees all."""
+@pytest.mark.parametrize("route", [route for route, (who, _) in MATRIX.items() if who != OPEN and route[0] == "GET"], ids=" ".join)
+def test_each_role_gets_as_far_as_it_may(route: tuple[str, str], under_test: tuple[Service, Owned]) -> None:
+    """A backend that owns nothing of it finds nothing; whoever else may look sees all."""
+    running, owned = under_test
+
+    async def run() -> None:
+        for role in Role:
+            if role in MATRIX[route][0] and "events" not in route[1]:
+                theirs = role is Role.BACKEND and route in OWNED
+                assert (await ask(running, route, owned, bearer(role))).status_code == (404 if theirs else 200)
+
+    anyio.run(run)
+
+
+OWNED = [route for route, (who, _) in MATRIX.items() if "_id}" in route[1] and "process" not in route[1] and "backend" in who]
+"""Backends alone own anything."""
 
 
 @pytest.mark.parametrize("route", OWNED, ids=" ".join)
-def test_what_is_another_s_is_as_absent_as_what_is_not(route: tuple[str, str], under_test: tuple[Service, dict[str, str]]) -> None:
+def test_what_is_another_s_is_as_absent_as_what_is_not(route: tuple[str, str], under_test: tuple[Service, Owned]) -> None:
     running, owned = under_test
 
     async def run() -> None:
@@ -165,8 +190,8 @@ def test_every_answer_has_the_manners(tmp_path: Path) -> None:
         with provider() as known, service(tmp_path, identity=IdentitySettings(stand_in_url=known.url)) as running:
             owned = await own(running, "accepted", known.token())
             ids = set()
-            for route, (role, _) in MATRIX.items():
-                answer = await ask(running, route, owned, OFFICER if role == DESK else {})
+            for route, (who, _) in MATRIX.items():
+                answer = await ask(running, route, owned, {} if who == OPEN or "backend" in who else bearer(Role(who[0])))
                 assert answer.status_code < 300 or (route[1].rpartition("/")[2] in NOT_NOW and answer.status_code == 409), answer.text
                 assert answer.headers["ratelimit-policy"].startswith('"client";q='), route
                 assert answer.headers["ratelimit"].startswith('"client";r='), route

@@ -1,0 +1,1 @@
+"""`/v1/audit`: the trail, for who checks it from outside."""
