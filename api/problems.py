@@ -110,6 +110,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "resend_too_soon": (409, "The last mail is on its way"),
     "resends_spent": (409, "No more mails"),
     "code_wrong": (422, "The code is not right"),
+    "notice_not_found": (404, "No such notice"),
     "process_not_found": (404, "No such process"),
     "process_closed": (422, "The process does not gather supports on that day"),
     "applicant_unknown": (422, "The process does not list this applicant"),

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import date
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 
 from api.auth import ReadsRules
+from api.problems import Problem
 from api.supports.schemas import problems
+from pipeline.domain.process import Notice
 from pipeline.records.processes import AppliedProcess, find_process, list_processes
+
+
+class NoticeResource(BaseModel):
+    """`sha256`: of the text in UTF-8, by which an app knows that it shows this very one."""
+
+    version: str
+    text: str
+    sha256: str
+    since: date | None
+    until: date | None
+
 
 router = APIRouter(prefix="/v1/processes", tags=["processes"])
 MAX_VERSION = 60
@@ -33,6 +49,24 @@ async def read_process(
     return process_json(found)
 
 
+@router.get("/{process_id}/notices/{notice_version}", response_model=NoticeResource,
+            responses=problems(401, 403, 404, 429, 500, 503))
+async def read_notice(process_id: str, notice_version: str, request: Request, _client: ReadsRules) -> dict[str, Any]:
+    """A privacy notice as it is to be shown, in any version that the process has."""
+    found = await to_thread.run_sync(find_process, request.app.state.services.storage.engine, process_id)
+    notice = found.process.notice(notice_version)
+    if notice is None:
+        raise Problem("notice_not_found", "The process has no notice of this version: its `notices` lists them.")
+    return {**notice_json(notice), "text": notice.text}
+
+
+def notice_json(notice: Notice) -> dict[str, Any]:
+    """Without its text, which may be pages long."""
+    return {"version": notice.version, "sha256": hashlib.sha256(notice.text.encode()).hexdigest(),
+            "since": None if notice.since is None else notice.since.isoformat(),
+            "until": None if notice.until is None else notice.until.isoformat()}
+
+
 def process_json(applied: AppliedProcess) -> dict[str, Any]:
     one = applied.process
     return {
@@ -45,7 +79,8 @@ def process_json(applied: AppliedProcess) -> dict[str, Any]:
         "opens": None if one.opens is None else one.opens.isoformat(),
         "closes": None if one.closes is None else one.closes.isoformat(),
         "reuse_everywhere": one.reuse_everywhere, "max_retakes": one.max_retakes, "retention_days": one.retention_days,
-        "activation": one.activation,
+        "activation": one.activation, "other_way": one.other_way or None,
+        "notices": [notice_json(notice) for notice in one.notices],
     }
 
 

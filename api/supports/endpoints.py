@@ -21,7 +21,7 @@ from api.reception import idempotency_key, read_in_time
 from api.supports.events import EventStream, changes
 from api.supports.form import read_form
 from api.supports.schemas import BODY, STREAM, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
-from api.supports.views import View, citizen_json, count_json, etag_matches, standing_json
+from api.supports.views import View, citizen_json, count_json, etag_matches, needs_other_way, standing_json
 from pipeline import faults
 from pipeline.domain.support import State
 from pipeline.records.listing import Wanted, count_supports, find_standing, list_supports
@@ -59,8 +59,10 @@ async def read_support(support_id: str, request: Request, client: ReadsSupports,
         if etag_matches(known, f'"{standing.version}"'):
             return Response(status_code=304, headers=_freshness(standing.version, standing.verdict is None))
     record, resource = await to_thread.run_sync(services.intake.look, owner(client), support_id)
-    return JSONResponse(resource if view is View.OPERATOR else citizen_json(resource),
-                        headers=_freshness(record.version, record.verdict is None))
+    if view is View.CITIZEN:
+        other_way = await to_thread.run_sync(services.intake.other_way, resource) if needs_other_way(resource) else None
+        resource = citizen_json(resource, other_way)
+    return JSONResponse(resource, headers=_freshness(record.version, record.verdict is None))
 
 
 @router.get("/supports/{support_id}/events", response_class=StreamingResponse,

@@ -131,6 +131,11 @@ class Intake:
         return record, {**judged, "status": record.state.value, **rounds_json(record)}
 
 
+    def other_way(self, resource: dict[str, Any]) -> str | None:
+        """Where else a citizen may go who cannot sign or be matched, as the support's process says now."""
+        return find_process(self._storage.engine, resource["process"]).process.other_way or None
+
+
 def rounds_json(record: SupportRecord) -> dict[str, Any]:
     """What is known from the rows alone: which parts are wanted, every round's verdict, and an officer's decision."""
     decided = record.decision

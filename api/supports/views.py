@@ -20,13 +20,22 @@ class View(StrEnum):
 CITIZEN_KEYS = ("id", "status", "round", "process", "received_at", "verdict", "wanted")
 """Of the resource. No score, reading, check or developer's detail: they would teach how to pass."""
 
+OTHER_WAY_FOR = ("face.", "selfie.", "signature.", "support.retakes_spent")
+"""Reasons, by how they begin."""
 
-def citizen_json(resource: Json) -> Json:
-    """What a citizen may know: how it stands, why in words, and what to do next."""
+
+def needs_other_way(resource: Json) -> bool:
+    """Whether what stands in the way is the person's face or hand, which taking a picture again may never mend."""
+    return any(reason["code"].startswith(OTHER_WAY_FOR) for reason in resource["reasons"])
+
+
+def citizen_json(resource: Json, other_way: str | None) -> Json:
+    """What a citizen may know: how it stands, why in words, and what to do next. other_way: the process's, where it helps."""
     decision = resource["decision"]
     return {**{key: resource[key] for key in CITIZEN_KEYS},
             "reasons": [{key: reason[key] for key in ("code", "subject", "message")} for reason in resource["reasons"]],
-            "decision": None if decision is None else {"decision": decision["decision"], "decided_at": decision["decided_at"]}}
+            "decision": None if decision is None else {"decision": decision["decision"], "decided_at": decision["decided_at"]},
+            "other_way": other_way}
 
 
 def standing_json(one: Standing) -> Json:

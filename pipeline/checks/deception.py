@@ -66,5 +66,13 @@ def device(_: Evidence, context: Context) -> Check:
 
 
 def consent(_: Evidence, context: Context) -> Check:
-    """The notice's version came with the support."""
-    return passed(CheckName.CONSENT) if context.info.notice_version else not_executed(CheckName.CONSENT)
+    """The citizen agreed to a privacy notice of the process that was the one to be shown on that day."""
+    name, version = CheckName.CONSENT, context.info.notice_version
+    if version is None or not context.policy.notices:
+        return not_executed(name)
+    notice = context.policy.notice(version)
+    if notice is None:
+        return failed(name, "consent.unknown_notice", Subject.SUPPORT, "the process has no notice of this version")
+    if not notice.in_force(context.as_of):
+        return failed(name, "consent.outdated_notice", Subject.SUPPORT, f"the notice was not in force on {context.as_of}")
+    return passed(name)

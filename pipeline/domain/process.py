@@ -19,6 +19,19 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """A privacy notice as citizens are shown it: its text by version, and the days on which it is the one to be shown."""
+
+    version: str
+    text: str
+    since: date | None = None
+    until: date | None = None
+
+    def in_force(self, day: date) -> bool:
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """Policy as data. `required`: the checks that must pass for `accepted`; any other may stay not executed."""
 
@@ -47,6 +60,14 @@ class Process:
     activation: bool = False
     """The check `device` asks for a phone that was activated, not only for one that proves its key."""
 
+    notices: tuple[Notice, ...] = ()
+    """The privacy notices that were ever shown; a support names the version that its citizen agreed to."""
+    other_way: str = ""
+    """For who cannot sign or be matched: where else to give a support. Told in their own view; empty: there is none."""
+
+    def notice(self, version: str) -> Notice | None:
+        return next((notice for notice in self.notices if notice.version == version), None)
+
     def takes(self, captured: date) -> bool:
         """Whether supports are gathered on this day."""
         return (self.opens is None or self.opens <= captured) and (self.closes is None or captured <= self.closes)
@@ -71,5 +92,6 @@ DEMO_PROCESS = Process(
     version="demo-1",
     accepted_models=frozenset(model for model in CardModel if model.has_qr_back),
     required=_ALWAYS,
+    notices=(Notice("1", "MUESTRA. Aviso de privacidad del proceso de demostración: no hay datos de personas reales."),),
 )
-"""Built in: models E to J, whole country, neither registry nor reuse nor device required."""
+"""Built in: models E to J, whole country, neither registry nor reuse nor device nor consent required."""

@@ -136,6 +136,8 @@ CATALOGUE: dict[str, ReasonKind] = {
     "activation.illegible": _retake("No pudimos leer los datos del frente. Toma de nuevo la foto, de cerca y con buena luz."),
     "activation.failed": _retake("No pudimos revisar la foto. Toma de nuevo la foto del frente y envíala otra vez."),
     "activation.attempts_spent": _retake("El código no fue correcto varias veces y ya no sirve. Pide uno nuevo."),
+    "consent.unknown_notice": _review("No sabemos qué aviso de privacidad aceptaste; acepta el de la aplicación.", Ine.OTHER),
+    "consent.outdated_notice": _review("Aceptaste un aviso de privacidad que ya no es el vigente.", Ine.OTHER),
     "device.not_activated": _review("Tu apoyo llegó de un teléfono que no activaste con el código de tu correo.", Ine.OTHER),
     "device.differs": _review("Tu apoyo llegó de un teléfono distinto del que dice.", Ine.OTHER),
     **_of_reuse(),

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from pipeline.clock import from_millis
 from pipeline.domain.card_model import CardModel
-from pipeline.domain.process import DEMO_PROCESS, Extension, Process
+from pipeline.domain.process import DEMO_PROCESS, Extension, Notice, Process
 from pipeline.domain.verdict import CheckName
 from pipeline.errors import BadInput, Conflict, NotFound
 from pipeline.records import audit
@@ -29,12 +29,25 @@ Entidad = Annotated[str, Field(pattern=r"^(0[1-9]|[12][0-9]|3[0-2])$")]
 Section = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
 
 
+AS_WRITTEN = ("extensions", "notices")
+"""Lists whose order is the operator's; of all others it says nothing."""
+
+
 class ExtensionFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     expiry_year: int = Field(ge=2000, le=2100)
     valid_until: date
     state: Entidad | None = None
+
+
+class NoticeFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Code
+    text: str = Field(min_length=1, max_length=50_000)
+    since: date | None = None
+    until: date | None = None
 
 
 class ProcessFile(BaseModel):
@@ -57,6 +70,8 @@ class ProcessFile(BaseModel):
     max_retakes: int = Field(default=DEMO_PROCESS.max_retakes, ge=0, le=20)
     retention_days: int | None = Field(default=None, ge=1)
     activation: bool = DEMO_PROCESS.activation
+    notices: tuple[NoticeFile, ...] = Field(default=(), max_length=50)
+    other_way: str = Field(default="", max_length=1000)
 
     @model_validator(mode="after")
     def _sensible(self) -> ProcessFile:
@@ -64,6 +79,11 @@ class ProcessFile(BaseModel):
             raise ValueError("`demo` is built in: give the process an id of its own")
         if self.opens and self.closes and self.closes < self.opens:
             raise ValueError("`closes` is before `opens`")
+        versions = [notice.version for notice in self.notices]
+        if len(set(versions)) < len(versions):
+            raise ValueError("a notice's version is given twice: a changed text is another version")
+        if CheckName.CONSENT in self.required and not self.notices:
+            raise ValueError("`consent` is required, and there are no `notices` to agree to")
         for one in self.extensions:
             if one.valid_until < date(one.expiry_year, 12, 31):
                 raise ValueError(f"the extension of {one.expiry_year} ends before the year does")
@@ -72,12 +92,13 @@ class ProcessFile(BaseModel):
     def canonical(self) -> str:
         """The same text for the same policy, whatever the order it was written in."""
         written = self.model_dump(mode="json")
-        return json.dumps({name: sorted(value) if isinstance(value, list) and name != "extensions" else value
+        return json.dumps({name: sorted(value) if isinstance(value, list) and name not in AS_WRITTEN else value
                            for name, value in written.items()}, sort_keys=True)
 
     def process(self, version: str) -> Process:
         values: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
         values["extensions"] = tuple(Extension(one.expiry_year, one.valid_until, one.state) for one in self.extensions)
+        values["notices"] = tuple(Notice(one.version, one.text, one.since, one.until) for one in self.notices)
         return Process(version=version, **values)
 
 

@@ -61,6 +61,7 @@ MATRIX: dict[tuple[str, str], tuple[str | tuple[str, ...], Request]] = {
     ("GET", "/v1/audit"): (TRAIL, {}),
     ("GET", "/v1/processes"): (ALL, {}),
     ("GET", "/v1/processes/{process_id}"): (ALL, {}),
+    ("GET", "/v1/processes/{process_id}/notices/{notice_version}"): (ALL, {}),
     ("GET", "/.well-known/jwks.json"): (OPEN, {}),
     ("POST", "/v1/activations"): (BACKEND, code_wanted),
     ("GET", "/v1/activations/{activation_id}"): (BACKEND, {}),
@@ -84,7 +85,7 @@ async def own(running: Service, state: str, token: str) -> Owned:
         add_client(running.storage.engine, f"matrix-{role}", secret, role)
     place = await support_in(running, state, "back")
     hook = await running.client.post("/v1/webhooks", json={"url": "https://hook.example/"})
-    owned = {"support_id": place.rpartition("/")[2], "webhook_id": hook.json()["id"], "side": "back", "process_id": "demo",
+    owned = {"support_id": place.rpartition("/")[2], "webhook_id": hook.json()["id"], "side": "back", "process_id": "demo", "notice_version": "1",
              "token": token, "activation_id": ""}
     asked = await ask(running, ("POST", "/v1/activations"), owned, {"Idempotency-Key": "of-the-first-code"})
     return {**owned, "activation_id": asked.json()["id"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,7 +21,7 @@ from pipeline.errors import BadInput, Conflict, NotFound
 from pipeline.records.processes import ProcessFile, apply_process, find_process, list_processes, read_process_file
 from pipeline.records.storage import Storage
 from pipeline.records.supports import get_support
-from pipeline.settings import WorkerSettings
+from pipeline.settings import StorageSettings, WorkerSettings
 from pipeline.worker import Worker
 from tests.contract.intake_makers import OFFICER, files, service
 from tests.contract.judges import judge
@@ -202,5 +203,65 @@ def test_after_the_process_s_retakes_the_worker_asks_a_person(tmp_path: Path) ->
             told = (await under_test.client.get(place)).json()
             assert [one["verdict"] for one in told["rounds"]] == ["retake", "review"]
             assert [reason["code"] for reason in told["reasons"]] == ["support.retakes_spent"]
+
+    anyio.run(run)
+
+
+NOTICES = """
+id = "with-notices"
+required = ["consent"]
+other_way = "Acude a la oficina con tu credencial."
+
+[[notices]]
+version = "2026-1"
+text = "Aviso de privacidad, ñ."
+until = 2026-06-30
+
+[[notices]]
+version = "2026-2"
+text = "Otro aviso."
+since = 2026-07-01
+"""
+
+
+def test_notices_are_kept_by_version_and_shown_with_their_digest(pair: StorageSettings, tmp_path: Path) -> None:
+    async def run() -> None:
+        with service(pair) as under_test:
+            apply(under_test.storage, tmp_path, NOTICES)
+            listed = (await under_test.client.get("/v1/processes/with-notices")).json()
+            assert [(one["version"], one["since"], one["until"]) for one in listed["notices"]] == [
+                ("2026-1", None, "2026-06-30"), ("2026-2", "2026-07-01", None)]
+            assert all("text" not in one for one in listed["notices"])
+            shown = (await under_test.client.get("/v1/processes/with-notices/notices/2026-1")).json()
+            assert shown["text"] == "Aviso de privacidad, ñ."
+            assert shown["sha256"] == hashlib.sha256(shown["text"].encode()).hexdigest() == listed["notices"][0]["sha256"]
+            check_problem(await under_test.client.get("/v1/processes/with-notices/notices/2026-3"), 404, "notice_not_found")
+            check_problem(await under_test.client.get("/v1/processes/none/notices/2026-1"), 404, "process_not_found")
+
+    anyio.run(run)
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (NOTICES.replace("2026-2", "2026-1"), "twice"), (NOTICES[:NOTICES.index("[[")], "no `notices`"),
+    (NOTICES.replace('text = "Otro aviso."', 'text = ""'), "notices.1.text")])
+def test_a_notice_that_is_none_is_refused(wrong: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        read_process_file(written(tmp_path, wrong))
+    assert said in caught.value.detail
+
+
+@pytest.mark.parametrize(("kind", "told"), [(SignatureKind.BLANK, True), (SignatureKind.SIGNATURE, False)])
+def test_who_cannot_sign_is_told_of_another_way(kind: SignatureKind, told: bool, tmp_path: Path) -> None:
+    """In the citizen's own view, and only where it helps."""
+    async def run() -> None:
+        with service(tmp_path / "data") as under_test:
+            apply(under_test.storage, tmp_path, NOTICES)
+            answer = await under_test.send(files=[*files(), ("support", ("", b'{"process": "with-notices", "notice_version": "2026-2"}'))])
+            made = replace(judge(), examine=lambda *_: signed(kind)(good_support()))
+            await anyio.to_thread.run_sync(Worker(under_test.storage, made, WorkerSettings(), "w").run_once)
+            seen = (await under_test.client.get(f"{answer.headers['location']}?view=citizen")).json()
+            assert seen["verdict"] == ("retake" if told else "accepted")
+            assert seen["other_way"] == ("Acude a la oficina con tu credencial." if told else None)
+            assert "other_way" not in (await under_test.client.get(answer.headers["location"])).json()
 
     anyio.run(run)

@@ -25,7 +25,7 @@ from pipeline.domain.evidence import (
     SignatureKind,
     Symbology,
 )
-from pipeline.domain.process import DEMO_PROCESS, Extension, Process
+from pipeline.domain.process import DEMO_PROCESS, Extension, Notice, Process
 from pipeline.domain.reasons import CATALOGUE
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.verdict import CheckName, CheckOutcome, Outcome
@@ -193,6 +193,36 @@ def test_the_gravest_reason_speaks_first() -> None:
     assert decide(signed(SignatureKind.BLANK)(expired), context()).outcome is REJECTED
     copied = copy_of(Side.FRONT, photocopy=0.9)(good_support())
     assert decide(signed(SignatureKind.BLANK)(copied), context()).outcome is RETAKE
+
+
+PASSED, FAILED, NOT_EXECUTED = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.NOT_EXECUTED
+NOTICES = (Notice("old", "text", until=date(2026, 6, 30)), Notice("new", "text", since=date(2026, 7, 1)))
+
+
+@pytest.mark.parametrize(("version", "notices", "outcome", "codes"), [
+    (None, NOTICES, NOT_EXECUTED, []), ("new", (), NOT_EXECUTED, []), ("new", NOTICES, PASSED, []),
+    ("old", NOTICES, FAILED, ["consent.outdated_notice"]), ("New", NOTICES, FAILED, ["consent.unknown_notice"])])
+def test_consent_is_to_a_notice_that_was_to_be_shown(version: str | None, notices: tuple[Notice, ...], outcome: CheckOutcome,
+                                                     codes: list[str]) -> None:
+    verdict = decide(good_support(), context(info=SupportInfo(notice_version=version), policy=policy(notices=notices)))
+    check = verdict.check(CheckName.CONSENT)
+    assert (check.outcome, [reason.code for reason in check.reasons]) == (outcome, codes)
+    assert verdict.outcome is (REVIEW if codes else ACCEPTED)
+    strict = policy(notices=notices, required=DEMO_PROCESS.required | {CheckName.CONSENT})
+    required = decide(good_support(), context(info=SupportInfo(notice_version=version), policy=strict))
+    assert required.outcome is (ACCEPTED if outcome is PASSED else REVIEW)
+
+
+@pytest.mark.parametrize(("device", "named", "activation", "activated", "outcome", "codes"), [
+    (None, None, False, False, NOT_EXECUTED, []), (None, "d", True, False, NOT_EXECUTED, []), ("d", None, False, False, PASSED, []),
+    ("d", "d", False, False, PASSED, []), ("d", "e", False, True, FAILED, ["device.differs"]),
+    ("d", None, True, False, FAILED, ["device.not_activated"]), ("d", None, True, True, PASSED, [])])
+def test_a_device_is_one_that_proved_itself_and_where_wanted_was_activated(
+        device: str | None, named: str | None, activation: bool, activated: bool, outcome: CheckOutcome, codes: list[str]) -> None:
+    verdict = decide(good_support(), context(info=SupportInfo(device=named), policy=policy(activation=activation), device=device,
+                                             activated=activated))
+    check = verdict.check(CheckName.DEVICE)
+    assert (check.outcome, [reason.code for reason in check.reasons]) == (outcome, codes)
 
 
 @pytest.mark.parametrize(("round_", "outcome", "code_"), [
