@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
+from benchmarks.gpu_page import gpu_lines
 from benchmarks.load_page import load_drawing, load_lines
 from benchmarks.report import RESULTS
 from benchmarks.reuse_page import reuse_lines
@@ -76,6 +77,9 @@ def write_performance(result: dict[str, Any]) -> None:
     if load is not None:
         (DOCS / "load.svg").write_text(load_drawing(load), encoding="utf-8")
         lines += [*load_lines(load, _made_on(load)), "![latency against load](load.svg)", ""]
+    gpu = result_of("gpu")
+    if gpu is not None:
+        lines += gpu_lines(gpu)
     (DOCS / "performance.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from pipeline.domain.plan import Device, Place, Wish
 from pipeline.errors import Misconfigured
 
 MIB = 1 << 20
@@ -134,6 +135,32 @@ class WorkerSettings(_Section):
         return self
 
 
+class NetworkSettings(_Section):
+    """Where the networks run (`apoyo plan` shows what follows on this machine)."""
+
+    place: Place | None = None
+    """`local`: in each worker. `remote`: in a server a GPU, which batches over the supports of all workers. Not set: local."""
+    device: Device | None = None
+    """`cpu`, `cuda` or `tensorrt`; a start fails where it is not to be had. Not set: cuda where it is, else cpu."""
+    servers: int | None = Field(default=None, ge=1)
+    """Of a remote plan; not set: as many as there are GPUs."""
+    largest_batch: int = Field(default=8, ge=1, le=128)
+    """Items that a GPU, or a server, runs together at most: a power of 2."""
+    graphs: bool = True
+    """On CUDA, each shape is kept as a graph: half the time a call, and some 50 MB of the GPU's memory a shape. false: where 3 GB
+    a worker are too much."""
+    gpu_jpeg: bool = False
+    """Photos are decoded on the GPU too (needs nvidia-nvimgcodec)."""
+
+    @field_validator("place", "device", "servers", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    def wish(self, workers: int) -> Wish:
+        return Wish(workers, self.place, self.device, self.servers, self.largest_batch, self.graphs, self.gpu_jpeg)
+
+
 class DeliverySettings(_Section):
     """How events are told: by webhooks to backends, by mail to the operator."""
 
@@ -220,6 +247,7 @@ class Settings(_Section):
     storage: StorageSettings = Field(default_factory=StorageSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    networks: NetworkSettings = Field(default_factory=NetworkSettings)
     ray: RaySettings = Field(default_factory=RaySettings)
     faults: FaultSettings = Field(default_factory=FaultSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
@@ -240,8 +268,8 @@ class Settings(_Section):
         """From the environment. Raises `Misconfigured` that names the variable, never its value."""
         try:
             read = _Environment()
-            return Settings(storage=read.storage, api=read.api, worker=read.worker, ray=read.ray, faults=read.faults,
-                            delivery=read.delivery, identity=read.identity)
+            return Settings(storage=read.storage, api=read.api, worker=read.worker, networks=read.networks, ray=read.ray,
+                            faults=read.faults, delivery=read.delivery, identity=read.identity)
         except ValidationError as error:
             name, message = _named(error)[0]
             raise Misconfigured(f"{name}: {message}", code="bad_setting") from None
@@ -283,6 +311,7 @@ class _Environment(BaseSettings):
     storage: StorageSettings = Field(default_factory=StorageSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    networks: NetworkSettings = Field(default_factory=NetworkSettings)
     ray: RaySettings = Field(default_factory=RaySettings)
     faults: FaultSettings = Field(default_factory=FaultSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)

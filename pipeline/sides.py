@@ -12,7 +12,7 @@ from pipeline.domain.evidence import FaceEvidence, MrzEvidence, PhotoEvidence, S
 from pipeline.networks.api import Image, Networks
 from pipeline.networks.card_model import CardLook, look_at_card
 from pipeline.stages.align_sides import AlignedSides
-from pipeline.stages.decode import Photo, open_picture
+from pipeline.stages.decode import JpegDecoder, Photo, open_picture
 from pipeline.stages.geometry import CARD_MM, Quad, rotate_corners
 from pipeline.stages.locate import Located, locate, things
 from pipeline.stages.needed_regions import back_places, front_places
@@ -49,23 +49,24 @@ class FoundSide:
         return replace(evidence, quality=replace(evidence.quality, regions=measure_regions(self.image, places)))
 
 
-def find_sides(capture: Capture, networks: Networks, calibration: Calibration,
-               watch: Stopwatch) -> tuple[Mapping[Side, PhotoEvidence], FoundSide | None, FoundSide | None]:
+def find_sides(
+    capture: Capture, networks: Networks, calibration: Calibration, watch: Stopwatch, jpeg: JpegDecoder | None = None
+) -> tuple[Mapping[Side, PhotoEvidence], FoundSide | None, FoundSide | None]:
     """What both card photos show, whichever way round they were sent; a side seen twice is taken from the photo named for it."""
     photos: dict[Side, PhotoEvidence] = {}
     found: dict[Side, FoundSide] = {}
     for capture_side in (Side.FRONT, Side.BACK):
-        photos[capture_side], side = look(capture, capture_side, networks, calibration, watch)
+        photos[capture_side], side = look(capture, capture_side, networks, calibration, watch, jpeg)
         if side is not None and (side.evidence.side not in found or side.evidence.side is capture_side):
             found[side.evidence.side] = side
     return photos, found.get(Side.FRONT), found.get(Side.BACK)
 
 
 def look(capture: Capture, capture_side: Side, networks: Networks, calibration: Calibration,
-         watch: Stopwatch) -> tuple[PhotoEvidence, FoundSide | None]:
+         watch: Stopwatch, jpeg: JpegDecoder | None = None) -> tuple[PhotoEvidence, FoundSide | None]:
     """One card photo: decode, locate, rectify, and tell which side lies there and which way is up."""
     with watch.stage("decode"):
-        photo = open_picture(capture.part(Part(capture_side)), CARD_SIDE)
+        photo = open_picture(capture.part(Part(capture_side)), CARD_SIDE, jpeg)
     if photo is None:
         return PhotoEvidence(Sighting.UNREADABLE, None), None
     with watch.stage("locate"):

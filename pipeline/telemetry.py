@@ -55,8 +55,10 @@ STAGE_SECONDS = Histogram("apoyo_stage_seconds", "Time in each stage of a verifi
 VERIFY_SECONDS = Histogram("apoyo_verify_seconds", "From claim to verdict.", buckets=_SECONDS)
 WAIT_SECONDS = Histogram("apoyo_wait_seconds", "From intake to the first verdict: what a citizen waits.",
                          buckets=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0))
+NETWORK_BATCH = Histogram("apoyo_network_batch", "Items that a server of networks ran together.", ["network"],
+                          buckets=(1, 2, 4, 8, 16, 32, 64, 128))
 WORKERS = Gauge("apoyo_workers", "Workers that are to be kept alive.", multiprocess_mode="mostrecent")
-ACTORS_ENDED = Counter("apoyo_actors_ended", "Workers, and the index, that ended without being told to.")
+ACTORS_ENDED = Counter("apoyo_actors_ended", "Workers, servers of networks, and the index, that ended without being told to.")
 
 
 def configure_logging(level: int = logging.INFO, file: Path | None = None) -> None:

@@ -13,7 +13,7 @@ from pipeline.domain.template import Templates
 from pipeline.networks.api import Networks
 from pipeline.sides import CARD_SIDE, back_evidence, find_sides, front_evidence, with_scale
 from pipeline.stages.align_sides import align_sides
-from pipeline.stages.decode import open_picture
+from pipeline.stages.decode import JpegDecoder, open_picture
 from pipeline.stages.fingerprint import Seen, fingerprints
 from pipeline.stages.identify_model import identify_model
 from pipeline.stages.match_face import match_faces
@@ -31,21 +31,21 @@ CLOSED = Closed()
 
 
 def examine(capture: Capture, networks: Networks, calibration: Calibration, templates: Templates = (),
-            decoder: LargeQrDecoder = CLOSED) -> Evidence:
+            decoder: LargeQrDecoder = CLOSED, jpeg: JpegDecoder | None = None) -> Evidence:
     """All that can be seen in one support. A picture that cannot be used is evidence too: nothing here raises for it.
 
     templates: what the sides are registered to (`models.registry.load_templates`); without any, nothing is.
-    decoder: the authority's, where there is one, that opens the large QRs.
+    decoder: the authority's, where there is one, that opens the large QRs. jpeg: what decodes photos; None: the CPU.
     """
     watch = Stopwatch()
-    photos, front, back = find_sides(capture, networks, calibration, watch)
+    photos, front, back = find_sides(capture, networks, calibration, watch, jpeg)
 
     with watch.stage("text"):
         text = read_front(front.grey, networks, calibration) if front else None
     with watch.stage("mrz"):
         mrz = with_scale(read_mrz(back.grey, networks, calibration), back) if back else None
     with watch.stage("decode"):
-        selfie, drawing = open_picture(capture.selfie, SELFIE_SIDE), open_picture(capture.signature, CARD_SIDE)
+        selfie, drawing = open_picture(capture.selfie, SELFIE_SIDE, jpeg), open_picture(capture.signature, CARD_SIDE)
     with watch.stage("faces"):
         faces = match_faces(front.image if front else None, front.evidence.quality.px_per_mm if front else 0.0,
                             selfie, networks, calibration)

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 from pipeline.networks.api import Net, Networks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pipeline.domain.plan import Plan
+    from pipeline.networks.local import LocalNetworks
     from pipeline.reuse import FollowingIndex, Index
     from pipeline.settings import Settings
+    from pipeline.stages.decode import JpegDecoder
     from pipeline.worker import Guard, Worker
 
 ON_DEMAND = frozenset({Net.PPOCR_READER, Net.PPOCR_DETECTOR})
@@ -26,6 +31,44 @@ def local_networks(threads: int = 1) -> Networks:
     from pipeline.networks.local import LocalNetworks
 
     return LocalNetworks(load_manifest().weights, threads)
+
+
+def service_plan(settings: Settings) -> Plan:
+    """The plan of the service on this machine. Raises `Misconfigured` for what was asked for and is not here."""
+    from pipeline.domain.plan import choose_plan
+    from pipeline.machine import this_machine
+
+    return choose_plan(this_machine(), settings.networks.wish(settings.worker.count))
+
+
+def plan_networks(plan: Plan, settings: Settings) -> LocalNetworks:
+    """What one worker of a local plan, or one server of a remote plan holds: loaded, one thread. Raises `Misconfigured`."""
+    from models.registry import load_manifest
+    from pipeline.domain.plan import Place
+    from pipeline.networks.cuda_driver import sleep_while_waiting
+    from pipeline.networks.local import LocalNetworks
+
+    if plan.on_gpu and plan.place is Place.LOCAL:
+        sleep_while_waiting()  # there are as many workers as cores; a server has its core to itself
+    networks = LocalNetworks(load_manifest().weights, 1, plan.device, plan.batch_sizes,
+                             graphs=plan.graphs, engines=settings.storage.data_dir / "engines")
+    networks.warm(net for net in Net if net not in ON_DEMAND)
+    return networks
+
+
+def known_shapes() -> Mapping[Net, Sequence[tuple[int, ...]]]:
+    """The shapes of one item that most supports need, by network: what a GPU is warmed with."""
+    from pipeline.networks import card_model, face_recogniser, line_reader, locator
+    from pipeline.stages import match_face
+
+    faces = (match_face.CARD_SIZE, match_face.GHOST_SIZE, match_face.LADDER[0][0])
+    return {
+        Net.LOCATOR: [(locator.HEIGHT, locator.WIDTH, 3)],
+        Net.CARD_MODEL: [(card_model.HEIGHT, card_model.WIDTH, 3)],
+        Net.FACE_DETECTOR: [(3, height, width) for width, height in faces],
+        Net.FACE_RECOGNISER: [(3, face_recogniser.SIDE, face_recogniser.SIDE)],
+        **{shape.net: [(shape.height, width) for width in shape.widths] for shape in (line_reader.MRZ, line_reader.FIELDS)},
+    }
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -60,20 +103,24 @@ def service_index(settings: Settings) -> FollowingIndex:
     return FollowingIndex(open_storage(settings.storage), Limits.of(load_calibration()))
 
 
-def service_worker(settings: Settings, name: str, guard: Guard, index: Index) -> Worker:
-    """A worker of the service: storage opened, networks loaded and run once, on one thread. Raises `Misconfigured`."""
-    from models.registry import load_calibration, load_manifest, load_templates
+def jpeg_decoder(*, gpu: bool) -> JpegDecoder | None:
+    """What decodes JPEGs; None: the CPU. Raises `Misconfigured` where the GPU's is not installed."""
+    from pipeline.networks.gpu_jpeg import GpuJpeg
+
+    return GpuJpeg() if gpu else None
+
+
+def service_worker(settings: Settings, name: str, guard: Guard, index: Index, open_networks: Callable[[], Networks]) -> Worker:
+    """A worker of the service: storage opened, networks warm, on one thread. Raises `Misconfigured`."""
+    from models.registry import load_calibration, load_templates
     from pipeline.decide import decide
     from pipeline.electoral_roll import NoRoll
     from pipeline.judge import Judge
-    from pipeline.networks.local import LocalNetworks
     from pipeline.records.storage import open_storage
     from pipeline.verify import examine
     from pipeline.worker import Worker
 
     pin_threads(1)
-    weights = load_manifest().weights
-    networks = LocalNetworks(weights, threads=1)
-    networks.warm(Net(name) for name in weights if name not in ON_DEMAND)
-    judge = Judge(partial(examine, templates=load_templates()), decide, networks, load_calibration(), NoRoll())
+    see = partial(examine, templates=load_templates(), jpeg=jpeg_decoder(gpu=settings.networks.gpu_jpeg))
+    judge = Judge(see, decide, open_networks(), load_calibration(), NoRoll())
     return Worker(open_storage(settings.storage), judge, settings.worker, name, guard, index)

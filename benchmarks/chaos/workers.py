@@ -10,10 +10,12 @@ import resource
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 from benchmarks.chaos.standin import judge
 from pipeline import faults
 from pipeline.deadline import process_deadline
+from pipeline.networks.api import Networks
 from pipeline.records.storage import open_storage
 from pipeline.reuse import Index
 from pipeline.settings import MIB, Settings
@@ -24,7 +26,8 @@ MEMORY = 2048 * MIB
 """What a worker's process may address: a decompression bomb ends as an error within it."""
 
 
-def make_worker(settings: Settings, name: str, guard: Guard, index: Index | None = None) -> Worker:
+def make_worker(settings: Settings, name: str, guard: Guard, index: Index | None = None,
+                _networks: Callable[[], Networks] | None = None) -> Worker:
     return Worker(open_storage(settings.storage), judge(), settings.worker, name, guard, index)
 
 

@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.blobs.files import PRIVATE_DIR, read_or_make_secret, read_secret
+from pipeline.domain.plan import Device, Machine, Plan, choose_plan
 from pipeline.errors import Misconfigured
 from pipeline.settings import Settings, export
+from pipeline.wiring import service_plan
 
 MAX_SOCKET_PATH = 107
 """Linux: sun_path holds 108 bytes with its terminating zero (unix(7))."""
@@ -29,10 +31,18 @@ _COMMON = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE
 
 
 @contextmanager
-def connected_ray(settings: Settings) -> Iterator[None]:
-    """A Ray for this process while the block runs. Raises `Misconfigured` where the cluster at `ray.address` is not to be had."""
-    with attached_ray(settings) if settings.ray.address else embedded_ray(settings):
-        yield
+def connected_ray(settings: Settings) -> Iterator[Plan]:
+    """A Ray for this process while the block runs, and the plan for it: by this machine's means, or by the cluster's.
+
+    Raises `Misconfigured` where the cluster at `ray.address` is not to be had, or the plan that was asked for.
+    """
+    if settings.ray.address:
+        with attached_ray(settings):
+            yield choose_plan(cluster_machine(), settings.networks.wish(settings.worker.count))
+    else:
+        plan = service_plan(settings)
+        with embedded_ray(settings, plan):
+            yield plan
 
 
 @contextmanager
@@ -56,8 +66,17 @@ def attached_ray(settings: Settings) -> Iterator[None]:
         ray.shutdown()
 
 
+def cluster_machine() -> Machine:
+    """What the nodes that are up have, as Ray counts it. Which devices their ONNX Runtime has shows when a server starts."""
+    import ray
+
+    have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    gpus = int(have.get("GPU", 0))
+    return Machine(int(have.get("CPU", 0)), (f"one of the cluster's {gpus} GPUs",) * gpus, frozenset(Device))
+
+
 @contextmanager
-def embedded_ray(settings: Settings) -> Iterator[None]:
+def embedded_ray(settings: Settings, plan: Plan) -> Iterator[None]:
     """Start a one-node Ray for this process, and stop it with the block (or with this process, however it ends).
 
     The node has as many CPUs as there are workers, each of which runs on one thread.
@@ -67,9 +86,9 @@ def embedded_ray(settings: Settings) -> Iterator[None]:
     import ray  # only now: Ray reads its environment when it is imported
 
     ray.init(
-        address="local", num_cpus=settings.worker.count, num_gpus=0, include_dashboard=False, log_to_driver=False,
-        logging_level=logging.ERROR, object_store_memory=settings.ray.object_store_bytes, _node_ip_address="127.0.0.1",
-        _temp_dir=str(folder), configure_logging=False)
+        address="local", num_cpus=plan.workers, num_gpus=plan.gpus, include_dashboard=False,
+        log_to_driver=False, logging_level=logging.ERROR, object_store_memory=settings.ray.object_store_bytes,
+        _node_ip_address="127.0.0.1", _temp_dir=str(folder), configure_logging=False)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import ray
@@ -15,7 +16,9 @@ from ray.exceptions import RayError
 from pipeline import telemetry
 from pipeline.actors.demand import LOOK_SECONDS, Demand
 from pipeline.actors.index_server import CALLS_AT_ONCE, NAME, IndexServer
+from pipeline.actors.network_server import begin_server
 from pipeline.actors.verifier import MakeWorker, Verifier
+from pipeline.domain.plan import Plan
 from pipeline.errors import Misconfigured
 from pipeline.settings import Settings
 
@@ -45,15 +48,17 @@ class Slot:
 
 
 class Supervisor:
-    """Starts and restarts the index of fingerprints, and verifiers in the Ray that is connected: `settings.worker.count`, or as
-    many as are wanted."""
+    """Starts and restarts the index of fingerprints, the servers of a remote plan, and verifiers in the Ray that is connected: as
+    many as the plan says, or as are wanted."""
 
-    def __init__(self, settings: Settings, make_worker: MakeWorker, backlog: CountBacklog = lambda: math.nan) -> None:
+    def __init__(self, settings: Settings, plan: Plan, make_worker: MakeWorker, backlog: CountBacklog = lambda: math.nan) -> None:
         """backlog: asked every `LOOK_SECONDS` where `settings.worker.max_count` lets the number vary."""
         self._settings, self._make_worker, self._backlog = settings, make_worker, backlog
+        self._plan = plan
         self._index = Slot(self._begin_index)
-        self._slots = [Slot(self._begin_worker) for _ in range(settings.worker.count)]
-        self._demand = Demand(settings.worker.count, settings.worker.max_count)
+        self._servers = [Slot(partial(begin_server, settings, plan, number)) for number in range(self._plan.servers)]
+        self._slots = [Slot(self._begin_worker) for _ in range(self._plan.workers)]
+        self._demand = Demand(self._plan.workers, settings.worker.max_count)
         self._look_at = 0.0
         self._log = telemetry.logger("supervisor")
 
@@ -73,21 +78,22 @@ class Supervisor:
         self._drain()
 
     def _every(self) -> list[Slot]:
-        return [self._index, *self._slots]
+        return [self._index, *self._servers, *self._slots]
 
     def _await_start(self) -> None:
         try:
             ray.get([slot.up for slot in self._every()])
         except RayError as error:
             said = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise Misconfigured(f"a worker, or the index, could not start: {said[-1] if said else type(error).__name__}",
-                                code="worker_not_started") from error
+            raise Misconfigured(f"a worker, a server of networks, or the index, could not start: "
+                                f"{said[-1] if said else type(error).__name__}", code="worker_not_started") from error
 
     def _begin_worker(self) -> Any:
         # Two threads: `work` holds one for good, the other answers beside it. Ray restarts nothing, see _replace_dead.
         kind: Any = ray.remote(Verifier)
-        return kind.options(num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=2).remote(
-            self._settings, self._make_worker)
+        return kind.options(
+            num_cpus=1, num_gpus=self._plan.gpu_a_worker, max_restarts=0, max_task_retries=0, max_concurrency=2).remote(
+            self._settings, self._make_worker, self._plan)
 
     def _begin_index(self) -> Any:
         kind: Any = ray.remote(IndexServer)  # no CPU of its own: a worker waits while it answers
@@ -119,7 +125,7 @@ class Supervisor:
     def _follow_demand(self) -> None:
         """More slots where the backlog asks for them; fewer by draining, so that nothing in hand is dropped."""
         now = time.monotonic()
-        if self._settings.worker.max_count <= self._settings.worker.count or now < self._look_at:
+        if self._settings.worker.max_count <= self._plan.workers or now < self._look_at:
             return
         self._look_at = now + LOOK_SECONDS
         staying = [slot for slot in self._slots if not slot.leaving]

@@ -5,26 +5,31 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from pipeline import faults
 from pipeline.actors.index_server import RemoteIndex
+from pipeline.actors.remote import worker_networks
 from pipeline.deadline import process_deadline
+from pipeline.domain.plan import Plan
+from pipeline.networks.api import Networks
 from pipeline.reuse import Index
 from pipeline.settings import Settings
 from pipeline.telemetry import configure_logging
 from pipeline.worker import Guard, Worker
 
-MakeWorker = Callable[[Settings, str, Guard, Index], Worker]
-"""Builds a warm worker; settings go in by value, secrets by the paths of their files."""
+MakeWorker = Callable[[Settings, str, Guard, Index, Callable[[], Networks]], Worker]
+"""Builds a warm worker; settings go in by value, secrets by the paths of their files, networks as what opens the plan's."""
 
 
 class Verifier:
     """The actor. `work` runs until `drain`; the two are on separate threads."""
 
-    def __init__(self, settings: Settings, make_worker: MakeWorker) -> None:
+    def __init__(self, settings: Settings, make_worker: MakeWorker, plan: Plan) -> None:
         configure_logging(file=settings.worker.log_file)
         self._stop = threading.Event()
-        self._worker = make_worker(settings, f"{os.uname().nodename}:{os.getpid()}", process_deadline, RemoteIndex())
+        name = f"{os.uname().nodename}:{os.getpid()}"
+        self._worker = make_worker(settings, name, process_deadline, RemoteIndex(), partial(worker_networks, plan, settings))
         faults.arm(settings.faults.points)
 
     def pid(self) -> int:

@@ -20,6 +20,7 @@ from pipeline.cli.doctor import doctor
 from pipeline.cli.locate import locate_command
 from pipeline.cli.metrics import metrics
 from pipeline.cli.migrate import migrate
+from pipeline.cli.plan import plan
 from pipeline.cli.processes import processes
 from pipeline.cli.read_codes import read_codes_command
 from pipeline.cli.read_mrz import read_mrz_command
@@ -46,6 +47,7 @@ app.command()(deliver)
 app.command()(migrate)
 app.command()(metrics)
 app.command()(doctor)
+app.command()(plan)
 app.command()(reconcile)
 app.command()(collect)
 app.command()(backup)

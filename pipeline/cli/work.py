@@ -30,12 +30,12 @@ def run_workers(settings: Settings, make_worker: MakeWorker) -> None:
 
     configure_logging()
     stop = threading.Event()
-    with connected_ray(settings):
+    with connected_ray(settings) as plan:
         from pipeline.actors.supervisor import Supervisor
 
         for name in (signal.SIGINT, signal.SIGTERM):  # after ray.init, which sets handlers of its own
             signal.signal(name, lambda *_: stop.set())
-        Supervisor(settings, make_worker, _backlog(settings)).run(stop, ready=lambda: print(READY_LINE, flush=True))
+        Supervisor(settings, plan, make_worker, _backlog(settings)).run(stop, ready=lambda: print(READY_LINE, flush=True))
 
 
 def _backlog(settings: Settings) -> CountBacklog:

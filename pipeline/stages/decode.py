@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -31,7 +32,15 @@ class Photo:
     height: int
 
 
-def decode(data: bytes, long_side: int = LONG_SIDE, max_pixels: int = MAX_PIXELS) -> Photo:
+class JpegDecoder(Protocol):
+    """What may decode JPEGs in the place of the CPU."""
+
+    def __call__(self, data: bytes, factor: int) -> Image | None:
+        """As stored, (ceil(H / factor), ceil(W / factor), 3) BGR uint8, factor 1, 2, 4 or 8; None: the CPU decodes it."""
+        ...
+
+
+def decode(data: bytes, long_side: int = LONG_SIDE, max_pixels: int = MAX_PIXELS, jpeg: JpegDecoder | None = None) -> Photo:
     """Decodes a photograph at the largest reduction that leaves its long side at least `long_side` pixels.
 
     JPEG is reduced while it is decoded; other formats (PNG, WebP, TIFF, GIF's first frame, BMP, AVIF, JPEG 2000) after.
@@ -47,7 +56,7 @@ def decode(data: bytes, long_side: int = LONG_SIDE, max_pixels: int = MAX_PIXELS
         raise BadPicture("the picture states no size", code="bad_picture.damaged")
     if header.width * header.height > max_pixels:
         raise BadPicture(f"{header.width} x {header.height} pixels are more than {max_pixels}", code="bad_picture.too_large")
-    view = _decode_jpeg(data, header, long_side) if header.format == "jpeg" else _decode_other(data, long_side, max_pixels)
+    view = _decode_jpeg(data, header, long_side, jpeg) if header.format == "jpeg" else _decode_other(data, long_side, max_pixels)
     # OpenCV turns TIFF upright by itself, whatever its flags say, and nothing else under IMREAD_UNCHANGED
     upright = view if header.format == "tiff" else orient(view, header.orientation)
     width, height = (header.height, header.width) if header.orientation >= 5 else (header.width, header.height)
@@ -69,9 +78,11 @@ def orient(image: Image, orientation: int) -> Image:
     return image
 
 
-def _decode_jpeg(data: bytes, header: PictureHeader, long_side: int) -> Image:
+def _decode_jpeg(data: bytes, header: PictureHeader, long_side: int, jpeg: JpegDecoder | None) -> Image:
     longest = max(header.width, header.height)
     eighths = next((e for e in _JPEG_EIGHTHS if longest * e >= long_side * 8), 8)
+    if jpeg is not None and (picture := jpeg(data, 8 // eighths)) is not None:
+        return picture
     # simplejpeg takes the smallest scale that keeps this many pixels; the size that a scale gives is rounded up
     wanted = -(-longest * eighths // 8)
     sides = {"min_width": wanted} if header.width >= header.height else {"min_height": wanted}
@@ -133,11 +144,11 @@ def _to_bgr(picture: Array) -> Image:
     return np.ascontiguousarray(colour, dtype=np.uint8)
 
 
-def open_picture(data: bytes | None, long_side: int) -> Photo | None:
+def open_picture(data: bytes | None, long_side: int, jpeg: JpegDecoder | None = None) -> Photo | None:
     """As `decode`; None where the part is missing or is no picture: `decide` asks for it again."""
     if data is None:
         return None
     try:
-        return decode(data, long_side)
+        return decode(data, long_side, jpeg=jpeg)
     except BadPicture:
         return None

@@ -13,6 +13,7 @@ import pytest
 from models.registry import load_calibration
 from pipeline.cli.serve import running_service
 from pipeline.cli.verify import judge_folder
+from pipeline.domain.plan import Place
 from pipeline.domain.process import DEMO_PROCESS
 from pipeline.settings import Settings
 from pipeline.wiring import local_networks
@@ -22,11 +23,13 @@ OWN = ("id", "source", "received_at", "timings_ms", "checks")
 """What belongs to the way, not to the answer; checks are compared apart."""
 
 
-@pytest.fixture(scope="module")
-def served(cases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Each compared case, sent over HTTP and judged by a worker."""
+@pytest.fixture(scope="module", params=Place)
+def served(cases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory,
+           request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
+    """Each compared case, sent over HTTP and judged by a worker whose networks are its own, or a server's."""
     root = tmp_path_factory.mktemp("service")
-    settings = Settings.model_validate({"storage": {"data_dir": root / "var"}, "api": {"port": 0}, "worker": {"count": 1}})
+    settings = Settings.model_validate({"storage": {"data_dir": root / "var"}, "api": {"port": 0}, "worker": {"count": 1},
+                                        "networks": {"place": request.param}})
     with running_service(settings, log_file=root / "service.log") as service:
         headers = {"Authorization": f"Bearer {service.secret}"}
         with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Callable
 
 from pipeline.cli.work import run_workers
 from pipeline.domain.capture import Capture
+from pipeline.networks.api import Networks
 from pipeline.records.storage import open_storage
 from pipeline.reuse import Index
 from pipeline.settings import Settings
@@ -18,7 +20,7 @@ from pipeline.worker import Guard, Worker
 from tests.contract.judges import judge
 
 
-def held_worker(settings: Settings, name: str, guard: Guard, index: Index) -> Worker:
+def held_worker(settings: Settings, name: str, guard: Guard, index: Index, _networks: Callable[[], Networks]) -> Worker:
     folder = settings.storage.data_dir
 
     def before(_capture: Capture) -> None:

@@ -12,10 +12,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from models.registry import TensorSpec, Weight, load_manifest
+from pipeline.domain.plan import Device
 from pipeline.errors import Misconfigured
 from pipeline.networks.api import Net
 from pipeline.networks.local import LocalNetworks
-from pipeline.networks.session import Session
+from pipeline.networks.session import Session, available_devices
 from pipeline.wiring import local_networks
 
 
@@ -89,9 +90,13 @@ def test_bytes_that_are_no_network_are_refused(tmp_path: Path) -> None:
         Session(path, hashlib.sha256(b"not a graph").hexdigest())
 
 
-def test_a_provider_that_is_not_there_is_refused_and_not_replaced(doubling: Weight) -> None:
-    with pytest.raises(Misconfigured, match="NoSuchExecutionProvider"):
-        Session(doubling.path, doubling.sha256, ("NoSuchExecutionProvider", "CPUExecutionProvider"))
+@pytest.mark.parametrize("device", [Device.CUDA, Device.TENSORRT])
+def test_a_device_that_is_not_there_is_refused_and_not_replaced(doubling: Weight, device: Device) -> None:
+    if device in available_devices():
+        pytest.skip(f"this ONNX Runtime was built for {device}")
+    with pytest.raises(Misconfigured, match=device.value) as refused:
+        Session(doubling.path, doubling.sha256, device)
+    assert refused.value.code == "plan_no_provider"
 
 
 def test_warm_runs_the_networks_of_the_manifest() -> None:

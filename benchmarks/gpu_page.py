@@ -1,0 +1,43 @@
+"""docs/performance.md's part on GPUs, from the raw result of `benchmarks.gpu`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PLACES = {"local": "in each worker", "remote": "in a server"}
+
+
+def gpu_lines(result: dict[str, Any]) -> list[str]:
+    """A table by plan, what limits it, and what decoding takes where it was measured."""
+    first = result["plans"][0]
+    lines = [
+        "## On a GPU", "",
+        f"{result['gpu']}, {result['machine']['cores']} cores ({result['machine']['cpu']}), {result['supports']} supports of 12",
+        "megapixels; workers of one thread that examine and decide without queue, storage or HTTP; `python -m benchmarks.gpu`,",
+        f"made on {result['made'][:10]}; raw: `benchmarks/results/gpu.json`. GPU busy and memory: means over start and run.", "",
+        "| networks | on | JPEG on | workers + servers | supports/s | CPU ms each | of it the server's | ms a support "
+        "| GPU busy, % | GPU memory, GB | start, s |", "|---|---|---|---|---|---|---|---|---|---|---|",
+        *(_row(row) for row in result["plans"]), "",
+    ]
+    best = max(result["plans"], key=lambda row: row["per_second"])
+    same = all(row["verdicts"] == first["verdicts"] for row in result["plans"])
+    lines += [
+        f"Verdicts are {'the same' if same else 'NOT the same'} on every plan. The best, {best['per_second']} a second, is "
+        f"{best['per_second'] / first['per_second']:.2f} times the CPU alone",
+        f"on the same machine, with the GPU busy {best['nvidia_smi']['utilization.gpu']} % of the time: the workers' CPU limits "
+        f"it, {best['stages_ms']['decode']:.0f} of its {best['latency_ms']:.0f} ms being JPEG.",
+        "A server of networks over Ray costs more than it saves: it is one process, and is full of calls long before the GPU is",
+        "(docs/decisions/0019).", ""]
+    if "decoding" in result:
+        lines += ["| JPEG, 12 MP to half its size | processes | pictures/s | CPU ms each |", "|---|---|---|---|",
+                  *(f"| on the {row['on'].upper()} | {row['processes']} | {row['pictures_per_second']} | {row['cpu_ms']} |"
+                    for row in result["decoding"]), ""]
+    return lines
+
+
+def _row(row: dict[str, Any]) -> str:
+    plan, seen = row["plan"], row["nvidia_smi"]
+    cells = [PLACES[plan["place"]], plan["device"].upper(), "GPU" if plan["gpu_jpeg"] else "CPU",
+             f"{plan['workers']} + {plan['servers']}", row["per_second"], row["cpu_ms"], row["server_cpu_ms"], row["latency_ms"],
+             seen["utilization.gpu"], round(seen["memory.used"] / 1000, 1), row["start_seconds"]]
+    return "| " + " | ".join(map(str, cells)) + " |"
