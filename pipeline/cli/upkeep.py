@@ -42,11 +42,13 @@ def collect(
     grace_hours: Annotated[float, typer.Option(min=0, help="Younger blobs stay.")] = 24.0,
     however_many: Annotated[bool, typer.Option(help="Also where a tenth of all blobs would go.")] = False,
 ) -> None:
-    """Delete blobs that no row names: what is left of requests that were cut short."""
+    """Delete blobs that no row names, which requests that were cut short left, and what is left of activations that are over."""
     from pipeline.records import upkeep
+    from pipeline.records.activations import forget_expired
     from pipeline.records.storage import open_storage
 
     storage = open_storage(Settings.load().storage)
+    print(f"{forget_expired(storage.engine)} activations forgotten")
     print(f"{upkeep.collect(storage, grace=timedelta(hours=grace_hours), however_many=however_many)} blobs collected")
 
 

@@ -124,9 +124,24 @@ def _insert(connection: Connection, new: NewActivation) -> None:
         kek_id=new.key.kek_id, wrapped=new.key.wrapped, sealed_email=new.sealed_email, sealed_front=new.sealed_front, sends=0,
         attempts=0, created_at=now_ms(), updated_at=now_ms(), expires_at=_from_now(LIFE_SECONDS)))
     enqueue(connection, new_support_id(), JobKind.ACTIVATION, new.id, ROUND)
+    _forget_some(connection)
+
+
+def forget_expired(engine: Engine) -> int:
+    """Drop what is left of activations that time has ended: of how many. For a daily run; each new activation drops some too."""
+    total = 0
+    while True:
+        with writing(engine) as connection:
+            count = _forget_some(connection)
+        total += count
+        if count < FORGOTTEN:
+            return total
+
+
+def _forget_some(connection: Connection) -> int:
     old = (select(activations.c.id).where(activations.c.expires_at < now_ms(), activations.c.wrapped != b"")
            .order_by(activations.c.expires_at).limit(FORGOTTEN).with_for_update(skip_locked=True))
-    connection.execute(update(activations).where(activations.c.id.in_(old.scalar_subquery())).values(**_FORGET))
+    return connection.execute(update(activations).where(activations.c.id.in_(old.scalar_subquery())).values(**_FORGET)).rowcount
 
 
 _FORGET: dict[str, Any] = {"sealed_email": b"", "sealed_front": b"", "wrapped": b""}

@@ -18,7 +18,7 @@ from pipeline.domain.capture import Capture
 from pipeline.domain.process import DEMO_PROCESS
 from pipeline.domain.verdict import CheckName
 from pipeline.errors import BadPicture
-from pipeline.records.activations import get_activation
+from pipeline.records.activations import forget_expired, get_activation
 from pipeline.records.engine import writing
 from pipeline.records.processes import ProcessFile, apply_process
 from pipeline.records.tables import jobs
@@ -239,7 +239,8 @@ def test_of_many_confirmations_at_once_one_has_the_token(pair: StorageSettings) 
     anyio.run(run)
 
 
-def test_after_a_day_the_code_is_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_command", [True, False])
+def test_after_a_day_the_code_is_over_and_nothing_is_left(by_command: bool, tmp_path: Path) -> None:
     async def run() -> None:
         with scene(tmp_path) as here:
             place = await here.awaiting_code()
@@ -252,7 +253,10 @@ def test_after_a_day_the_code_is_over(tmp_path: Path) -> None:
             async with here.delivering():
                 await anyio.sleep(0.2)
             assert here.mails() == []  # nor is one sent that could not be used
-            await here.ask("key-2", phone=Phone())  # with the next one that comes, what is left of it goes
+            if by_command:
+                assert (forget_expired(here.service.storage.engine), forget_expired(here.service.storage.engine)) == (1, 0)
+            else:  # with the next one that comes
+                await here.ask("key-2", phone=Phone())
             assert get_activation(here.service.storage.engine, place.rpartition("/")[2]).sealed_email == b""
 
     anyio.run(run)

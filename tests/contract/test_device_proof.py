@@ -19,15 +19,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import func, select, update
 
+from api.app import create_app
 from pipeline.domain.verdict import Outcome
 from pipeline.errors import BadToken
 from pipeline.records import device_proofs
 from pipeline.records.device_proofs import DeviceProof, demand_unspent, spend
 from pipeline.records.engine import reading, writing
-from pipeline.records.storage import Storage
+from pipeline.records.storage import Storage, open_storage
 from pipeline.records.supports import get_support
 from pipeline.records.tables import device_proofs as rows
-from pipeline.settings import IdentitySettings, StorageSettings
+from pipeline.settings import ApiSettings, IdentitySettings, StorageSettings
 from pipeline.worker import Worker
 from tests.contract.intake_makers import GOOD, NOTHING, ONE, URL, Service, files, service
 from tests.contract.judges import judge
@@ -333,5 +334,23 @@ def test_a_database_that_is_away_lets_no_proof_through(tmp_path: Path) -> None:
             answer = await under_test.send(headers=with_proof(right()))
             assert answer.status_code == 503
             assert under_test.kept() == NOTHING
+
+    anyio.run(run)
+
+
+def test_a_used_proof_is_known_to_every_process_and_after_a_restart(pair: StorageSettings) -> None:
+    async def run() -> None:
+        with service(pair) as under_test:
+            proof = right()
+            assert (await under_test.send(headers=with_proof(proof))).status_code == 202
+            reopened = open_storage(pair)
+            for storage in (under_test.storage, reopened):
+                app = create_app(storage, ApiSettings())
+                async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as other:
+                    answer = await other.post(URL, files=files(), headers={
+                        "Authorization": under_test.client.headers["authorization"], "Idempotency-Key": "another", **with_proof(proof)})
+                    check_problem(answer, 401, "device_proof_replayed")
+            reopened.engine.dispose()
+            assert under_test.kept() == ONE
 
     anyio.run(run)
