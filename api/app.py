@@ -17,6 +17,7 @@ from api.identity.service import Activations
 from api.identity.tokens import TokenIssuer
 from api.limits import BodyGate, RateLimiter, StoreGate
 from api.manners import Manners
+from api.my import endpoints as my
 from api.processes import endpoints as processes
 from api.reception import Pending
 from api.supports import endpoints as supports
@@ -84,6 +85,7 @@ def create_app(
     app.include_router(webhooks.router)
     app.include_router(activations.router)
     app.include_router(activations.keys)
+    app.include_router(my.router)
     app.include_router(audit.router)
     app.include_router(health.router)
     return app

@@ -42,6 +42,7 @@ CONFLICTS: Mapping[str, str] = {
     "activation_refused": "The front was refused: read `reasons` of the activation, and ask for a new code with another photo.",
     "activation_expired": "The code is over: ask for a new one.",
     "activation_confirmed": "The code was used: ask for a token at …/token.",
+    "activation_ended": "The activation was ended: ask for a new code.",
     "activation_not_confirmed": "Enter the code first.",
     "resend_too_soon": "Wait a minute from mail to mail.",
     "resends_spent": "No more mails are sent for this activation: enter the code of the last, or ask for a new one tomorrow.",
@@ -65,6 +66,8 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "device_proof_parts": (401, "The device's proof is for other parts"),
     "device_proof_replayed": (401, "The device's proof was used"),
     "device_proof_missing": (401, "The device's proof is needed"),
+    "device_proof_token": (401, "The device's proof is for another token"),
+    "device_token_refused": (401, "The phone's token is not taken"),
     "device_proof_other_key": (401, "The device is another one"),
     "forbidden": (403, "This client's role may not do that"),
     "not_found": (404, "Nothing is here"),
@@ -106,6 +109,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "activation_refused": (409, "The front was refused"),
     "activation_expired": (409, "The code is over"),
     "activation_confirmed": (409, "The code was used"),
+    "activation_ended": (409, "The activation was ended"),
     "activation_not_confirmed": (409, "The phone is not activated"),
     "resend_too_soon": (409, "The last mail is on its way"),
     "resends_spent": (409, "No more mails"),
@@ -165,7 +169,8 @@ def from_error(error: ApoyoError) -> Problem:
     if isinstance(error, BadToken) and error.code in KINDS:
         if error.code.startswith("provider_"):
             return Problem(error.code, f"Of the provider's token: {error.detail}. Let the citizen sign in again.")
-        return Problem(error.code, f"Of the device's proof: {error.detail}.", headers={"WWW-Authenticate": DEVICE_CHALLENGE})
+        what = "phone's token" if error.code == "device_token_refused" else "device's proof"
+        return Problem(error.code, f"Of the {what}: {error.detail}.", headers={"WWW-Authenticate": DEVICE_CHALLENGE})
     if isinstance(error, BadInput) and error.code == "provider_unknown":
         return Problem(error.code, f"Send the name of a provider that is {error.detail}.")
     if isinstance(error, NotFound) and error.code == "activation_not_found":

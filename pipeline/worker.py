@@ -30,7 +30,7 @@ from pipeline.domain.verdict import Outcome, Reason, Subject
 from pipeline.errors import ApoyoError, Corrupt, LeaseLost, Unavailable
 from pipeline.judge import Judge
 from pipeline.records.activations import activated
-from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release
+from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release, ripe_kinds
 from pipeline.records.processes import find_process
 from pipeline.records.reuse import register
 from pipeline.records.storage import INFO, Storage, load_parts, open_key
@@ -78,7 +78,7 @@ class Worker:
 
     def run_once(self) -> int:
         """Bring one activation and one support to an end, where there are any: how many were taken. Raises `Unavailable`."""
-        return sum(self._take(kind) for kind in (JobKind.ACTIVATION, JobKind.SUPPORT))
+        return sum(self._take(kind) for kind in ripe_kinds(self._storage.engine))
 
     def _take(self, kind: JobKind) -> int:
         """One job of this kind, if there is one: of either kind in turn, so that neither makes the other wait."""

@@ -56,5 +56,6 @@ class Phone:
         """A right proof for this request, but for what `header` and `claims` say otherwise, and `without` one claim."""
         told = {"jti": secrets.token_urlsafe(12), "htm": method, "htu": f"{BASE}{path}", "iat": int(time.time()),
                 **({} if sent is None else {"parts": sha256s(sent)}), **claims}
+        told = {name: claim for name, claim in told.items() if claim is not None}
         told.pop(without, None)
         return self.sign({"typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk, **(header or {})}, told)

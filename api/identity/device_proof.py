@@ -40,13 +40,15 @@ MAX_PARTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A proof whose signature and target hold. `parts`: SHA-256 in hex by the part's name."""
+    """A proof whose signature and target hold. `parts`: SHA-256 in hex by the part's name.  `token`: digest of
+    the token that it goes with (`ath`)."""
 
     device: str
     jti: str
     issued_at: int
     nonce: str | None
     parts: Mapping[str, str]
+    token: str | None
     proofs: DeviceProofs = field(repr=False)
 
     def accept(self, parts: Mapping[str, str]) -> DeviceProof:
@@ -86,7 +88,8 @@ class DeviceProofs:
         if (claims["htm"], claims["htu"]) != (method, f"{self._url}{path}"):
             raise BadToken(f"let `htm` be the method and `htu` {self._url} with the route's path and no query",
                            code="device_proof_target")
-        return Claimed(jose.thumbprint(key), claims["jti"], claims["iat"], claims.get("nonce"), claims.get("parts", {}), self)
+        return Claimed(jose.thumbprint(key), claims["jti"], claims["iat"], claims.get("nonce"), claims.get("parts", {}),
+                       claims.get("ath"), self)
 
     def demand_fresh(self, claimed: Claimed) -> None:
         """By the nonce where there is one, which no phone's clock can get wrong; else by `iat`."""
@@ -138,5 +141,5 @@ def _claims(claims: Mapping[str, Any]) -> Mapping[str, Any]:
             or isinstance(iat, bool) or not isinstance(iat, int) or not isinstance(jti, str) or not _JTI.match(jti)
             or not {"htm", "htu"} <= set(claims)):
         raise BadToken("send `jti` (8 to 128 visible characters, always new), `htm`, `htu`, `iat` (whole seconds), and `parts` "
-                       "with the SHA-256 of each part in hex; besides only `nonce`", code="device_proof_malformed")
+                       "with the SHA-256 of each part in hex; besides only `nonce` and `ath`", code="device_proof_malformed")
     return claims

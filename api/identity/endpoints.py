@@ -7,7 +7,7 @@ from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from api.auth import Activates
 from api.identity.device_proof import NONCE_HEADER, Claimed
@@ -93,6 +93,13 @@ async def renew_token(activation_id: str, request: Request, client: Activates) -
     """Another token for a phone that was activated: the last one is over, or its answer was lost."""
     services = request.app.state.services
     return _token(await to_thread.run_sync(services.activations.renew, client.id, activation_id, _claimed(request)))
+
+
+@router.delete("/{activation_id}", status_code=204, responses=problems(401, 403, 404, 429, 500, 503))
+async def end_activation(activation_id: str, request: Request, client: Activates) -> Response:
+    """The phone is lost, or the citizen wants it so: it is activated no more, and what was kept for it is gone."""
+    await to_thread.run_sync(request.app.state.services.activations.end, client.id, activation_id)
+    return Response(status_code=204)
 
 
 @keys.get("/.well-known/jwks.json")

@@ -110,6 +110,11 @@ class Activations:
         spend_alone(self._storage.engine, claimed.accept({}))
         return self._issuer.issue(activation_id, record.device)
 
+    def end(self, client_id: str, activation_id: str) -> None:
+        """Raises `NotFound`."""
+        activations.end(self._storage.engine, activation_id, client_id)
+        ACTIVATIONS.labels("ended").inc()
+
     def _demand_process(self, process: str) -> None:
         try:
             find_process(self._storage.engine, process)

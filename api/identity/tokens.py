@@ -12,16 +12,27 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from api.identity import jose
 from pipeline.blobs.sealing import Keyring
 from pipeline.clock import Clock
+from pipeline.errors import BadToken
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """FIPS 186-5: a private key lies between 0 and this."""
-AUDIENCE = "apoyo"
+AUDIENCE, TYP = "apoyo", "at+jwt"
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
     token: str
     expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadToken:
+    activation_id: str
+    device: str
+
+
+def _refused(detail: str) -> BadToken:
+    return BadToken(detail, code="device_token_refused")
 
 
 class TokenIssuer:
@@ -37,7 +48,25 @@ class TokenIssuer:
         now = int(self._clock().timestamp())
         claims = {"iss": self._issuer, "aud": AUDIENCE, "sub": activation_id, "iat": now, "exp": now + self._seconds,
                   "cnf": {"jkt": device}}
-        return IssuedToken(jose.sign({"typ": "at+jwt", "kid": self._kid}, claims, self._key), self._seconds)
+        return IssuedToken(jose.sign({"typ": TYP, "kid": self._kid}, claims, self._key), self._seconds)
+
+    def read(self, text: str) -> ReadToken:
+        """One of ours, that is not over. Raises `BadToken` (`device_token_refused`)."""
+        try:
+            token = jose.parse(text)
+            jose.verify(token, self._key.public_key())
+        except BadToken as error:
+            raise _refused(error.detail) from None
+        claims, bound = token.claims, token.claims.get("cnf")
+        device = bound.get("jkt") if isinstance(bound, dict) else None
+        if dict(token.header) != {"typ": TYP, "alg": "ES256", "kid": self._kid} or not isinstance(device, str):
+            raise _refused("not a token of an activation")
+        if (claims.get("iss"), claims.get("aud")) != (self._issuer, AUDIENCE):
+            raise _refused("for another service")
+        expires = claims.get("exp")
+        if not isinstance(expires, int) or isinstance(expires, bool) or expires <= self._clock().timestamp():
+            raise _refused("over: ask for the next one at …/token")
+        return ReadToken(str(claims.get("sub")), device)
 
     def key_set(self) -> dict[str, list[dict[str, str]]]:
         """The public keys, as JWKS."""

@@ -6,7 +6,7 @@ import base64
 import binascii
 import uuid
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
@@ -21,7 +21,7 @@ from api.reception import idempotency_key, read_in_time
 from api.supports.events import EventStream, changes
 from api.supports.form import read_form
 from api.supports.schemas import BODY, STREAM, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
-from api.supports.views import View, citizen_json, count_json, etag_matches, needs_other_way, standing_json
+from api.supports.views import View, count_json, etag_matches, standing_json
 from pipeline import faults
 from pipeline.domain.support import State
 from pipeline.records.listing import Wanted, count_supports, find_standing, list_supports
@@ -57,12 +57,10 @@ async def read_support(support_id: str, request: Request, client: ReadsSupports,
     if known is not None:
         standing = await to_thread.run_sync(find_standing, services.storage.engine, support_id, owner(client))
         if etag_matches(known, f'"{standing.version}"'):
-            return Response(status_code=304, headers=_freshness(standing.version, standing.verdict is None))
-    record, resource = await to_thread.run_sync(services.intake.look, owner(client), support_id)
-    if view is View.CITIZEN:
-        other_way = await to_thread.run_sync(services.intake.other_way, resource) if needs_other_way(resource) else None
-        resource = citizen_json(resource, other_way)
-    return JSONResponse(resource, headers=_freshness(record.version, record.verdict is None))
+            return Response(status_code=304, headers=freshness(standing.version, standing.verdict is None))
+    look = services.intake.look if view is View.OPERATOR else services.intake.look_as_citizen
+    record, resource = await to_thread.run_sync(look, owner(client), support_id)
+    return JSONResponse(resource, headers=freshness(record.version, record.verdict is None))
 
 
 @router.get("/supports/{support_id}/events", response_class=StreamingResponse,
@@ -99,7 +97,8 @@ async def read_counts(request: Request, client: ListsSupports, process: Name = N
     return JSONResponse({"data": [count_json(one) for one in counts]})
 
 
-def _freshness(version: int, pending: bool) -> dict[str, Any]:
+def freshness(version: int, pending: bool) -> dict[str, str]:
+    """The headers by which a client knows whether to ask again, and when."""
     return {"ETag": f'"{version}"', **({"Retry-After": str(RETRY_SECONDS)} if pending else {})}
 
 

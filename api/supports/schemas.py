@@ -71,6 +71,21 @@ class SupportResource(BaseModel, extra="allow"):
     decision: dict[str, Any] | None = Field(description="An officer's, beside the machine's verdict.")
 
 
+class CitizenSupport(BaseModel):
+    """A support as the citizen may see it: no score, reading or check."""
+
+    id: str
+    status: str
+    round: int
+    process: str
+    received_at: str
+    verdict: Literal["accepted", "retake", "review", "rejected"] | None
+    wanted: list[Part]
+    reasons: list[dict[str, str]]
+    decision: dict[str, str] | None
+    other_way: str | None = Field(description="Where else to go for who cannot sign or be matched.")
+
+
 class StandingResource(BaseModel):
     """A support in one line."""
 
@@ -131,6 +146,10 @@ _KEY: dict[str, Any] = {
     "description": "1 to 200 visible ASCII characters: the same key with the same request gives the same answer.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
 }
+_PROOF: dict[str, Any] = {
+    "name": "Apoyo-Device-Proof", "in": "header", "required": False, "schema": {"type": "string"},
+    "description": "A DPoP JWT by the phone's key over what is sent (docs/api.md).",
+}
 BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"multipart/form-data": {
         "schema": {
@@ -154,10 +173,10 @@ BODY: dict[str, Any] = {
                      "selfie": {"contentType": "image/jpeg"}, "signature": {"contentType": "image/png, image/jpeg"},
                      "support": {"contentType": "application/json"}},
     }}},
-    "parameters": [_KEY],
+    "parameters": [_KEY, _PROOF],
 }
 CAPTURE: dict[str, Any] = {
     "requestBody": {"required": True, "content": {kind: {"schema": {"type": "string", "format": "binary"}}
                                                   for kind in ("image/jpeg", "image/png")}},
-    "parameters": [_KEY],
+    "parameters": [_KEY, _PROOF],
 }

@@ -12,6 +12,7 @@ from api.identity.device_proof import Claimed
 from api.problems import Problem
 from api.supports.form import INFO as INFO_PART
 from api.supports.form import SupportForm
+from api.supports.views import citizen_json, needs_other_way
 from pipeline.blobs.api import BlobStore
 from pipeline.clock import Clock, day_of_capture
 from pipeline.domain.capture import Part
@@ -131,7 +132,15 @@ class Intake:
         return record, {**judged, "status": record.state.value, **rounds_json(record)}
 
 
-    def other_way(self, resource: dict[str, Any]) -> str | None:
+    def look_as_citizen(self, owner: str | None, support_id: str,
+                        device: str | None = None) -> tuple[SupportRecord, dict[str, Any]]:
+        """The citizen's view. device: one phone's own; another's is as absent as none. Raises `NotFound`, `Corrupt`."""
+        record, resource = self.look(owner, support_id)
+        if device is not None and record.device != device:
+            raise NotFound("no such support", code="support_not_found")
+        return record, citizen_json(resource, self._other_way(resource) if needs_other_way(resource) else None)
+
+    def _other_way(self, resource: dict[str, Any]) -> str | None:
         """Where else a citizen may go who cannot sign or be matched, as the support's process says now."""
         return find_process(self._storage.engine, resource["process"]).process.other_way or None
 

@@ -15,6 +15,7 @@ class ActivationState(StrEnum):
     BOUNCED = "bounced"
     CONFIRMED = "confirmed"
     EXPIRED = "expired"
+    ENDED = "ended"
 
 
 AWAITS_CODE = frozenset({ActivationState.SENDING, ActivationState.CODE_SENT, ActivationState.BOUNCED})

@@ -30,7 +30,7 @@ from pipeline.domain.activation import (
     ActivationState,
 )
 from pipeline.domain.verdict import Reason, Subject
-from pipeline.errors import BadToken, Conflict, LeaseLost, NotFound
+from pipeline.errors import BadToken, Conflict, NotFound
 from pipeline.records import audit, outbox
 from pipeline.records.device_proofs import DeviceProof, spend
 from pipeline.records.engine import reading, writing
@@ -163,7 +163,7 @@ def load_front(engine: Engine, activation_id: str) -> bytes:
 def finish_check(engine: Engine, lease: Lease, reasons: Sequence[Reason]) -> None:
     """What the worker concluded: refused for these reasons, or the code is to be mailed. The front is dropped either way.
 
-    Raises `LeaseLost`, and nothing is written then.
+    Of an activation that was ended meanwhile the job alone is finished. Raises `LeaseLost`, and nothing is written then.
     """
     codes = [f"{reason.code}:{reason.subject.value}" for reason in reasons]
     state = ActivationState.REFUSED if codes else ActivationState.SENDING
@@ -174,7 +174,7 @@ def finish_check(engine: Engine, lease: Lease, reasons: Sequence[Reason]) -> Non
             update(activations).where(activations.c.id == lease.subject_id, activations.c.state == ActivationState.WAITING.value)
             .values(state=state.value, reasons=json.dumps(codes), updated_at=now_ms(), **dropped))
         if moved.rowcount != 1:
-            raise LeaseLost("the activation no longer waits to be looked at")
+            return
         if not codes:
             _send(connection, lease.subject_id)
         audit.append(connection, actor="worker", action="activation.checked", subject_id=lease.subject_id,
@@ -220,6 +220,20 @@ def confirm(engine: Engine, keyring: Keyring, activation_id: str, client_id: str
         audit.append(connection, actor=client_id, action="activation.confirmed" if right else "activation.wrong_code",
                      subject_id=activation_id, detail={} if right else {"left": left})
         return None if right else left
+
+
+def end(engine: Engine, activation_id: str, client_id: str) -> None:
+    """The phone is activated no more, whatever it was; twice is as once. No proof is asked for: the phone may be lost.
+
+    Raises `NotFound`.
+    """
+    with writing(engine) as connection:
+        row = connection.execute(_rows().where(activations.c.id == activation_id).with_for_update()).one_or_none()
+        if _record(row, client_id).state is ActivationState.ENDED:
+            return
+        connection.execute(update(activations).where(activations.c.id == activation_id).values(
+            state=ActivationState.ENDED.value, updated_at=now_ms(), **_FORGET))
+        audit.append(connection, actor=client_id, action="activation.ended", subject_id=activation_id, detail={})
 
 
 def note_mailed(connection: Connection, activation_id: str, state: ActivationState) -> None:

@@ -32,6 +32,11 @@ class JobKind(StrEnum):
     ACTIVATION = "activation"
 
 
+_RIPE_KINDS = select(*(
+    select(jobs.c.id).where(jobs.c.kind == kind.value, jobs.c.done_at.is_(None), jobs.c.claimable_at <= now_ms())
+    .exists().label(kind.value) for kind in JobKind))
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to work on one job until `deadline` (milliseconds by the database's clock), unless renewed."""
@@ -53,6 +58,13 @@ def enqueue(connection: Connection, job_id: str, kind: JobKind, subject_id: str,
     connection.execute(insert(jobs).values(
         id=job_id, kind=kind.value, subject_id=subject_id, round=round_, enqueued_at=now_ms(), claimable_at=now_ms(),
         attempts=0, fence=0))
+
+
+def ripe_kinds(engine: Engine) -> list[JobKind]:
+    """The kinds of which there is a job to claim, in one read: an idle worker asks ten times a second."""
+    with reading(engine) as connection:
+        row = connection.execute(_RIPE_KINDS).one()
+    return [kind for kind in JobKind if getattr(row, kind.value)]
 
 
 def claim(engine: Engine, kind: JobKind, worker: str, lease_seconds: float, *, limit: int = 1,

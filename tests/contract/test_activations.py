@@ -16,10 +16,11 @@ from api.identity import jose
 from pipeline.domain.activation import MAX_A_DAY, MAX_ATTEMPTS, MAX_SENDS
 from pipeline.domain.capture import Capture
 from pipeline.domain.process import DEMO_PROCESS
-from pipeline.domain.verdict import CheckName
-from pipeline.errors import BadPicture
-from pipeline.records.activations import forget_expired, get_activation
+from pipeline.domain.verdict import CheckName, Reason, Subject
+from pipeline.errors import BadPicture, LeaseLost
+from pipeline.records.activations import activated, finish_check, forget_expired, get_activation
 from pipeline.records.engine import writing
+from pipeline.records.leases import JobKind, backlog, claim
 from pipeline.records.processes import ProcessFile, apply_process
 from pipeline.records.tables import jobs
 from pipeline.settings import StorageSettings
@@ -304,6 +305,54 @@ def test_an_activated_phone_s_support_passes_where_the_process_asks_for_it(pair:
             assert (await here.confirm(place, here.code(place))).status_code == 200
             assert await verdict("s-3", here.phone) == ("accepted", "passed")
             assert await verdict("s-4", Phone()) == ("review", "failed")
+
+    anyio.run(run)
+
+
+def test_a_lost_phone_is_activated_no_more(pair: StorageSettings) -> None:
+    """With what waited for it: a worker that had the front in hand, a mail that was not sent."""
+    async def run() -> None:
+        with scene(pair) as here:
+            async def end(place: str, headers: dict[str, str] | None = None) -> httpx.Response:
+                return await here.service.client.delete(place, headers=headers)
+
+            place = await here.awaiting_code()
+            assert (await here.confirm(place, here.code(place))).status_code == 200
+            client_id = get_activation(here.service.storage.engine, place.rpartition("/")[2]).client_id
+            assert activated(here.service.storage.engine, client_id, here.phone.thumbprint)
+            check_problem(await end(place, OTHER), 404, "activation_not_found")
+            assert [(await end(place)).status_code for _ in range(2)] == [204, 204]
+            assert not activated(here.service.storage.engine, client_id, here.phone.thumbprint)
+            check_problem(await here.post(place, "token"), 409, "activation_not_confirmed")
+            mailed, waiting = await here.awaiting_code("key-2", phone=Phone()), (await here.ask("key-3")).headers["location"]
+            for one in (waiting, mailed):
+                await end(one)
+                assert (await here.standing(one))["state"] == "ended"
+                assert get_activation(here.service.storage.engine, one.rpartition("/")[2]).sealed_email == b""
+            async with here.delivering():
+                await anyio.sleep(0.2)
+            assert here.mails() == []
+            with writing(here.service.storage.engine) as connection:
+                connection.execute(update(jobs).values(claimable_at=0))
+            assert here.work() == 1
+            assert (await here.standing(waiting))["state"] == "ended"
+            assert backlog(here.service.storage.engine, JobKind.ACTIVATION).count == 0
+
+    anyio.run(run)
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(pair: StorageSettings) -> None:
+    async def run() -> None:
+        with scene(pair) as here:
+            place = (await here.ask()).headers["location"]
+            engine = here.service.storage.engine
+            (late,) = claim(engine, JobKind.ACTIVATION, "late", 60)
+            with writing(engine) as connection:
+                connection.execute(update(jobs).values(claimable_at=0))
+            assert here.work() == 1
+            with pytest.raises(LeaseLost):
+                finish_check(engine, late, [Reason("activation.failed", Subject.FRONT, "late")])
+            assert (await here.standing(place))["state"] == "sending"
 
     anyio.run(run)
 

@@ -20,25 +20,25 @@ from tests.contract.test_api_rounds import CONFIRMED, NEW, support_in
 from tests.identity_providers import provider
 from tests.phones import Phone
 
-OPEN = "whoever"
+OPEN, PHONE = "whoever", "phone"
 BACKEND, DESK, TRAIL, BOTH, ALL = ("backend",), ("officer",), ("auditor",), ("backend", "officer"), tuple(Role)
 SECRETS = {role: f"apoyo_of_the_matrix_{role}_000000000000000000000000" for role in Role}
 OTHER = {"Authorization": f"Bearer {OTHER_SECRET}"}
 KEY = {"Idempotency-Key": "of-the-matrix"}
 Owned = dict[str, str]
-PHONE = Phone()
+HANDSET = Phone()
 
 
 def code_wanted(owned: Owned) -> dict[str, Any]:
     parts = {"front": NEW["front"], "activation": json.dumps({"provider": "stand_in", "token": owned["token"]}).encode()}
     return {"files": [(name, (name, data)) for name, data in parts.items()],
-            "headers": {"Idempotency-Key": "of-the-code", "Apoyo-Device-Proof": PHONE.proof("/v1/activations", parts)}}
+            "headers": {"Idempotency-Key": "of-the-code", "Apoyo-Device-Proof": HANDSET.proof("/v1/activations", parts)}}
 
 
 def proven(what: str, body: bytes | None = None) -> Callable[[Owned], dict[str, Any]]:
     """A request about the activation, with a proof of its own each time."""
     def make(owned: Owned) -> dict[str, Any]:
-        proof = PHONE.proof(f"/v1/activations/{owned['activation_id']}/{what}", {} if body is None else {"body": body})
+        proof = HANDSET.proof(f"/v1/activations/{owned['activation_id']}/{what}", {} if body is None else {"body": body})
         return {"content": body, "headers": {"Apoyo-Device-Proof": proof}}
 
     return make
@@ -58,6 +58,7 @@ MATRIX: dict[tuple[str, str], tuple[str | tuple[str, ...], Request]] = {
     ("POST", "/v1/supports/{support_id}/review"): (BACKEND, {}),
     ("POST", "/v1/supports/{support_id}/decisions"): (DESK, {"json": CONFIRMED}),
     ("GET", "/v1/counts"): (ALL, {}),
+    ("GET", "/v1/my/supports/{support_id}"): (PHONE, {}),
     ("GET", "/v1/audit"): (TRAIL, {}),
     ("GET", "/v1/processes"): (ALL, {}),
     ("GET", "/v1/processes/{process_id}"): (ALL, {}),
@@ -68,6 +69,7 @@ MATRIX: dict[tuple[str, str], tuple[str | tuple[str, ...], Request]] = {
     ("POST", "/v1/activations/{activation_id}/confirm"): (BACKEND, proven("confirm", b'{"code": "12345678"}')),
     ("POST", "/v1/activations/{activation_id}/resend"): (BACKEND, proven("resend")),
     ("POST", "/v1/activations/{activation_id}/token"): (BACKEND, proven("token")),
+    ("DELETE", "/v1/activations/{activation_id}"): (BACKEND, {}),
     ("POST", "/v1/webhooks"): (BACKEND, {"json": {"url": "https://hook.example/"}}),
     ("GET", "/v1/webhooks"): (BACKEND, {}),
     ("GET", "/v1/webhooks/{webhook_id}"): (BACKEND, {}),
@@ -116,7 +118,7 @@ def test_the_page_names_every_route_with_its_role() -> None:
     page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
     for (method, path), (who, _) in MATRIX.items():
         if who != OPEN:
-            said = "all" if who == ALL else ", ".join(who)
+            said = who if isinstance(who, str) else "all" if who == ALL else ", ".join(who)
             assert f"| `{method} {re.sub('{[a-z]+_id}', '{id}', path)}` | {said} |" in page
 
 
@@ -137,14 +139,16 @@ def test_nobody_gets_further_than_the_role_allows(route: tuple[str, str], under_
         for wrong in ("", "Bearer apoyo_wrong", "Basic YTpi"):
             check_problem(await ask(running, route, owned, {"Authorization": wrong}), 401, "unauthorized")
         for role in Role:
-            if role not in who:
+            if who == PHONE:
+                check_problem(await ask(running, route, owned, bearer(role)), 401, "unauthorized")
+            elif role not in who:
                 check_problem(await ask(running, route, owned, bearer(role)), 403, "forbidden")
         assert running.kept() == before
 
     anyio.run(run)
 
 
-@pytest.mark.parametrize("route", [route for route, (who, _) in MATRIX.items() if who != OPEN and route[0] == "GET"], ids=" ".join)
+@pytest.mark.parametrize("route", [route for route, (who, _) in MATRIX.items() if who not in (OPEN, PHONE) and route[0] == "GET"], ids=" ".join)
 def test_each_role_gets_as_far_as_it_may(route: tuple[str, str], under_test: tuple[Service, Owned]) -> None:
     """A backend that owns nothing of it finds nothing; whoever else may look sees all."""
     running, owned = under_test
@@ -192,8 +196,9 @@ def test_every_answer_has_the_manners(tmp_path: Path) -> None:
             owned = await own(running, "accepted", known.token())
             ids = set()
             for route, (who, _) in MATRIX.items():
-                answer = await ask(running, route, owned, {} if who == OPEN or "backend" in who else bearer(Role(who[0])))
-                assert answer.status_code < 300 or (route[1].rpartition("/")[2] in NOT_NOW and answer.status_code == 409), answer.text
+                answer = await ask(running, route, owned, {} if who in (OPEN, PHONE) or "backend" in who else bearer(Role(who[0])))
+                assert answer.status_code < 300 or (route[1].rpartition("/")[2] in NOT_NOW and answer.status_code == 409) or (
+                    who == PHONE and answer.status_code == 401), answer.text
                 assert answer.headers["ratelimit-policy"].startswith('"client";q='), route
                 assert answer.headers["ratelimit"].startswith('"client";r='), route
                 assert answer.headers["cache-control"] == "no-store" and answer.headers["x-content-type-options"] == "nosniff"
