@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,7 @@ class ServiceProcesses:
                 if not self._ours[known] or fields[0] == "Z":
                     continue
                 group, cpu = _group(folder), (int(fields[11]) + int(fields[12])) / TICK
-                links = [str(one.readlink()) for one in (folder / "fd").iterdir()]
+                links = _links(folder / "fd")
                 taken = Taken(cpu, int(fields[21]) * PAGE, 1, len(links), sum(link.startswith("socket:") for link in links))
             except OSError:  # it ended while it was looked at, or is another user's
                 continue
@@ -68,6 +69,15 @@ class ServiceProcesses:
         for group, cpu in self._ended.items():
             found[group] = found.get(group, Taken()).plus(Taken(cpu))
         return found
+
+
+def _links(folder: Path) -> list[str]:
+    """What the descriptors lead to; without those that are closed while one looks."""
+    found = []
+    for one in folder.iterdir():
+        with suppress(FileNotFoundError):
+            found.append(str(one.readlink()))
+    return found
 
 
 def _group(folder: Path) -> str:
