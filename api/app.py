@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.audit import endpoints as audit
+from api.doorman import Doorman
 from api.health import endpoints as health
 from api.identity import endpoints as activations
 from api.identity.device_proof import DeviceProofs
@@ -29,6 +30,10 @@ from api.webhooks import endpoints as webhooks
 from pipeline.clock import Clock, utc_now
 from pipeline.records.storage import Storage
 from pipeline.settings import ApiSettings, IdentitySettings
+
+
+STORING = (supports.receive_support, rounds_endpoints.receive_capture, activations.ask_for_code)
+"""What the doorman gives places for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,9 @@ def create_app(
         allow_loopback=allow_loopback, devices=devices, tokens=tokens, activations=Activations(storage, tokens, clock),
         providers=Providers(identity, clock), closing=threading.Event())
     app.add_middleware(Manners, limiter=limiter)
+    app.add_middleware(Doorman, gate=app.state.services.storing, limiter=limiter, routes=[
+        route for router in (supports.router, rounds_endpoints.router, activations.router) for route in router.routes
+        if getattr(route, "endpoint", None) in STORING])
     problems.install(app)
     app.include_router(supports.router)
     app.include_router(rounds_endpoints.router)

@@ -5,7 +5,7 @@ State is that of one process. Several API processes each have their share; the i
 
 from __future__ import annotations
 
-import secrets
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +22,8 @@ BODY_SECONDS = 60.0
 WINDOW_SECONDS = 60
 MAX_KEYS = 10_000
 RETRIES = range(1, 6)
+QUICK_SECONDS = 1.0
+"""From the door to the end of the body: a backend in the same network sends 25 MiB in a fifth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,36 +106,70 @@ class BodyGate:
 
 
 class StoreGate:
-    """How many requests may be hashed, sealed and stored at one time. Used from the event loop only.
+    """How many requests may be on their way from the door to their answer. Used from the event loop only.
 
-    Past it requests are refused at once, before their sender is looked up: what is refused costs little, so under any overload
-    those within go on at their pace. Whoever sends slowly takes no place here.
+    Past it requests are refused at the door (`api.doorman`), before anything else is done for them: what is refused costs
+    little, so under any overload those within go on at their pace. Whoever sends slowly loses the place, not the request.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, quick_seconds: float = QUICK_SECONDS) -> None:
+        self._limit, self._quick_seconds = limit, quick_seconds
         self.inside = 0
 
-    def demand_room(self) -> None:
-        """Raises `Problem` (`busy`). Retry-After varies, so that those who were refused together do not come back together."""
-        if self.inside >= self._limit:
-            raise Problem("busy", "More is being stored than can be: send the same request again after Retry-After.",
-                          headers={"Retry-After": str(secrets.choice(RETRIES))})
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """A place for the block. Raises `Problem` (`busy`)."""
+        place = Place(self)
+        place.take()
+        too_slow = asyncio.get_running_loop().call_later(self._quick_seconds, place.leave)
+        try:
+            yield place
+        finally:
+            too_slow.cancel()
+            place.leave()
+
+    @property
+    def full(self) -> bool:
+        return self.inside >= self._limit
+
+    def take(self) -> None:
+        """Raises `Problem` (`busy`)."""
+        if self.full:
+            raise busy()
+        self.inside += 1
+
+
+def busy() -> Problem:
+    return Problem("busy", "More is being stored than can be: send the same request again after Retry-After.")
+
+
+class Place:
+    """One request's place in a `StoreGate`."""
+
+    def __init__(self, gate: StoreGate) -> None:
+        self._gate = gate
+        self._held = self._storing = False
+
+    def take(self) -> None:
+        if not self._held:
+            self._gate.take()
+            self._held = True
+
+    def leave(self) -> None:
+        """Not while it stores: then nothing is slow but ourselves."""
+        if self._held and not self._storing:
+            self._held = False
+            self._gate.inside -= 1
 
     @contextmanager
-    def enter(self) -> Iterator[None]:
-        """Raises `Problem` (`busy`)."""
-        self.demand_room()
-        self.inside += 1
+    def storing(self) -> Iterator[None]:
+        """The body is there: keep the place until the block ends, or take one anew. Raises `Problem` (`busy`)."""
+        self.take()
+        self._storing = True
         try:
             yield
         finally:
-            self.inside -= 1
-
-
-async def room_to_store(request: Request) -> None:
-    """As the first dependency of a route that stores. Raises `Problem` (`busy`)."""
-    request.app.state.services.storing.demand_room()
+            self._storing = False
 
 
 class _Admitted:

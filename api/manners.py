@@ -21,6 +21,10 @@ def peer(scope: Scope) -> str:
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
 
 
+ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Of every answer that does not say otherwise."""
+
+
 def _labels(scope: Scope) -> tuple[str, str]:
     """Method and route as they are counted: what a stranger makes up is `other`, and a route is its template, without ids."""
     route = getattr(scope.get("route"), "path", "other")
@@ -52,8 +56,8 @@ class Manners:
                 quota: Quota = state["quota"] or self._limiter.look(peer(scope))
                 headers = MutableHeaders(scope=message)
                 headers["Request-Id"] = state["request_id"]
-                headers.setdefault("Cache-Control", "no-store")
-                headers["X-Content-Type-Options"] = "nosniff"
+                for name, value in ALWAYS.items():
+                    headers.setdefault(name, value)
                 for name, value in quota.headers().items():
                     headers[name] = value
             await send(message)

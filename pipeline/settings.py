@@ -100,8 +100,9 @@ class ApiSettings(_Section):
     """Bodies being received at one time, together; past it the answer is 503 with Retry-After."""
     requests_a_minute: int = Field(default=6_000, gt=0)
     """From one client; past it 429. 100 a second: more than two cores verify, with room for polling."""
-    max_storing: int = Field(default=32, gt=0)
-    """Requests being stored at one time; past it too. Below the 40 threads of the process, so that reading goes on."""
+    max_storing: int = Field(default=12, gt=0)
+    """Requests from the door to their 202 at one time; past it too, at once. More only wait longer for each other: twelve keep
+    two cores and a disk busy (`apoyo bench load`). Below the 40 threads of the process, so that reading goes on."""
     max_streams: int = Field(default=64, ge=0)
     """Streams of events that one process holds; past it the answer is 503. Each reads one row four times a second."""
     shared_metrics: bool = False

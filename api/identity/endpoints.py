@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.auth import Activates
@@ -23,7 +23,6 @@ from api.identity.schemas import (
 )
 from api.identity.service import resource
 from api.identity.tokens import IssuedToken
-from api.limits import room_to_store
 from api.multipart import boundary_of, read_parts
 from api.problems import RETRY_SECONDS
 from api.reception import idempotency_key, json_body, read_in_time, read_small
@@ -37,7 +36,7 @@ keys = APIRouter(tags=["activations"])
 LIMITS = {FRONT: MAX_PHOTO_BYTES, WORDS: 16 << 10}
 
 
-@router.post("", status_code=202, response_model=ReceivedActivation, openapi_extra=BODY, dependencies=[Depends(room_to_store)],
+@router.post("", status_code=202, response_model=ReceivedActivation, openapi_extra=BODY,
              responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503))
 async def ask_for_code(request: Request, client: Activates) -> JSONResponse:
     """Ask for a code: the credential's front, and the account that it is to be mailed to. A worker looks at the front."""
@@ -52,7 +51,7 @@ async def ask_for_code(request: Request, client: Activates) -> JSONResponse:
             activation_id = asked
         else:
             email = await services.providers.verify(asked.words.provider, asked.words.token)
-            with services.storing.enter():
+            with request.state.place.storing():
                 activation_id = await to_thread.run_sync(services.activations.receive, asked, email)
     url = f"/v1/activations/{activation_id}"
     return JSONResponse(ReceivedActivation(id=activation_id, url=url).model_dump(), 202,

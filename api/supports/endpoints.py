@@ -9,12 +9,11 @@ from functools import partial
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from api.auth import ListsSupports, ReadsSupports, SendsSupports, owner
 from api.identity.device_proof import NONCE_HEADER
-from api.limits import room_to_store
 from api.multipart import boundary_of
 from api.problems import RETRY_SECONDS, Problem
 from api.reception import idempotency_key, read_in_time
@@ -32,7 +31,7 @@ Name = Annotated[str | None, Query(max_length=200)]
 
 
 @router.post("/supports", status_code=202, response_model=ReceivedSupport, openapi_extra=BODY,
-             dependencies=[Depends(room_to_store)], responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503))
+             responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503))
 async def receive_support(request: Request, client: SendsSupports) -> JSONResponse:
     """Take a support in. 202 means: durable; it will get its one verdict whatever happens to this process."""
     services = request.app.state.services
@@ -41,7 +40,7 @@ async def receive_support(request: Request, client: SendsSupports) -> JSONRespon
     claimed = services.devices.claimed(request)
     with services.pending.claim(client.id, key), services.gate.admit(request) as chunks:
         form = await read_in_time(partial(read_form, boundary=boundary), chunks)
-        with services.storing.enter():
+        with request.state.place.storing():
             receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form, claimed)
     faults.point("reply.before")
     url = f"/v1/supports/{receipt.id}"

@@ -52,7 +52,7 @@ class Rounds:
             demand_unspent(self._storage.engine, proof)
         demand_wanted(record, part)
         check_part(part, data)
-        stored = store_part(self._storage.blobs, open_key(self._storage, record), part, record.round + 1, data)
+        stored = store_part(self._storage.blobs, open_key(self._storage, record), part, record.round + 1, data, sha256)
         return self._commit(Retake(support_id, client_id, stored, idempotency, proof))
 
     def _commit(self, retake: Retake) -> int:

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from api.auth import Decides, SendsSupports
 from api.identity.device_proof import NONCE_HEADER
-from api.limits import room_to_store
 from api.problems import Problem
 from api.reception import idempotency_key, json_body, read_in_time, read_json
 from api.supports.schemas import CAPTURE, DecisionBody, ReceivedCapture, StandingSupport, problems
@@ -25,7 +24,6 @@ router = APIRouter(prefix="/v1/supports/{support_id}", tags=["supports"])
 
 
 @router.put("/captures/{side}", status_code=202, response_model=ReceivedCapture, openapi_extra=CAPTURE,
-            dependencies=[Depends(room_to_store)],
             responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503))
 async def receive_capture(support_id: str, side: Part, request: Request, client: SendsSupports) -> JSONResponse:
     """Take one part of a retake in: the picture itself is the body. The round begins with the last part that was asked for."""
@@ -37,7 +35,7 @@ async def receive_capture(support_id: str, side: Part, request: Request, client:
     claimed = services.devices.claimed(request)
     with services.pending.claim(client.id, key), services.gate.admit(request) as chunks:
         data = await read_in_time(partial(_whole, part=side), chunks)
-        with services.storing.enter():
+        with request.state.place.storing():
             round_ = await to_thread.run_sync(services.rounds.retake, client.id, support_id, side, key, data, claimed)
     faults.point("reply.before")
     url = f"/v1/supports/{support_id}"

@@ -72,7 +72,7 @@ class Intake:
         process = self._process(form.info)
         for part in Part:
             check_part(part, form.parts[part])
-        return self._store(client_id, process, form, idempotency, proof)
+        return self._store(client_id, process, form, digests, idempotency, proof)
 
     def _process(self, info: SupportInfo) -> Process:
         """The process in force that takes this support. Raises `Problem` (`process_…`, `applicant_unknown`)."""
@@ -88,15 +88,15 @@ class Intake:
             raise _unfit("applicant_unknown", "The process lists its applicants: `applicant` must be the id of one of them.")
         return process
 
-    def _store(self, client_id: str, process: Process, form: SupportForm, idempotency: IdempotencyKey,
-               proof: DeviceProof | None) -> Receipt:
+    def _store(self, client_id: str, process: Process, form: SupportForm, digests: Mapping[str, str],
+               idempotency: IdempotencyKey, proof: DeviceProof | None) -> Receipt:
         support_id = new_support_id()
         key, wrapped = self._storage.keyring.new_key(support_id)
         contents = {**{part.value: data for part, data in form.parts.items()}, INFO: form.canonical}
         stored: list[StoredPart] = []
         try:
             for part, data in contents.items():
-                stored.append(store_part(self._storage.blobs, key, part, FIRST_ROUND, data))
+                stored.append(store_part(self._storage.blobs, key, part, FIRST_ROUND, data, digests.get(part)))
         except ApoyoError:
             discard(self._storage.blobs, stored)
             raise

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.bench import CACHE, PHOTO_12_MP, SEED_STAGES
+from pipeline.cli.serve import free_port
 from pipeline.settings import Settings, available_cores
 
 if TYPE_CHECKING:
@@ -96,6 +97,25 @@ def load(
     path = write("load", result, out)
     print_load(result)
     typer.echo(f"raw: {path}; page: {write_page(path)}")
+
+
+def intake(
+    count: Annotated[int, typer.Option(help="Supports.")] = 200,
+    captures: Annotated[Captures, typer.Option(help="Photographs of 12 MP, or as a good app sends them.")] = Captures.LARGE,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """CPU that the API takes to take a support in, beside what it takes to hash and seal its bytes."""
+    from benchmarks.intake import measure_intake
+    from benchmarks.report import write
+
+    with tempfile.TemporaryDirectory(prefix="apoyo-intake-", dir=_made(CACHE)) as folder:
+        port = free_port("127.0.0.1", 0)
+        settings = Settings.model_validate({"storage": {"data_dir": folder},
+                                            "api": {"port": port, "requests_a_minute": 1_000_000}})
+        result = {"captures": captures.value, **measure_intake(settings, draw(captures), count)}
+    typer.echo(f"{result['cpu_ms']} ms of CPU a support of {result['body_bytes'] / 1e6:.1f} MB, of which {result['hashing_ms']} "
+               f"to hash and {result['sealing_ms']} to seal; {result['intake']['p50_ms']} ms (p50) one after another")
+    typer.echo(f"raw: {write('intake', result, out)}")
 
 
 @contextmanager

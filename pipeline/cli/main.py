@@ -7,7 +7,7 @@ import sys
 import typer
 
 from pipeline.cli.bench import bench
-from pipeline.cli.bench_load import load
+from pipeline.cli.bench_load import intake, load
 from pipeline.cli.calibrate import calibrate
 from pipeline.cli.check_signature import check_signature_command
 from pipeline.cli.check_upload import check_upload_command
@@ -34,6 +34,7 @@ from pipeline.errors import ApoyoError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Apoyo: verifies a citizen's support, and answers with a verdict and its evidence.")
 bench.command()(load)
+bench.command()(intake)
 app.add_typer(bench, name="bench")
 app.add_typer(calibrate, name="calibrate")
 app.add_typer(clients, name="clients")

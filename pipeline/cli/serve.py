@@ -181,12 +181,12 @@ def _answers(url: str) -> bool:
 def _with_port_and_log(settings: Settings, log_file: Path) -> Settings:
     """With a port that is free now in the place of 0, and a file for the workers' log."""
     make_folders(log_file.parent)
-    port = _free_port(settings.api.host, settings.api.port)
+    port = free_port(settings.api.host, settings.api.port)
     return settings.model_copy(update={"api": settings.api.model_copy(update={"port": port}),
                                        "worker": settings.worker.model_copy(update={"log_file": log_file})})
 
 
-def _free_port(host: str, port: int) -> int:
+def free_port(host: str, port: int) -> int:
     """This port, or any for 0. Raises `Misconfigured` where it is taken: whatever answers there would be taken for our API."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn will: a port that was left just now is free

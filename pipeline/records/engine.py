@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import alembic.command
 import alembic.config
@@ -57,6 +59,7 @@ def open_engine(url: str, password: str | None = None) -> Engine:
     engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    _TURNS[engine] = threading.Lock()
     return engine
 
 
@@ -111,10 +114,14 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
+_TURNS: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
+"""SQLite writes one at a time; who finds it busy sleeps and looks again, in no order. Threads of one process take turns here."""
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that writes: committed at the end, rolled back by any exception. Raises `Unavailable`."""
-    with _translated(), engine.connect().execution_options(writes=True) as connection:
+    with _TURNS.get(engine, nullcontext()), _translated(), engine.connect().execution_options(writes=True) as connection:
         with connection.begin():
             yield connection
             faults.point("commit.before")

@@ -56,15 +56,18 @@ def open_blobs(settings: StorageSettings) -> BlobStore:
     return S3Store.open(place_of(settings.s3_endpoint, settings.s3_bucket, settings.s3_region, keys))
 
 
-def store_part(blobs: BlobStore, key: SupportKey, part: str, version: int, data: bytes) -> StoredPart:
-    """Seal one part and make it durable. Raises `Unavailable`; `Conflict` where something lies at its place."""
+def store_part(blobs: BlobStore, key: SupportKey, part: str, version: int, data: bytes, sha256: str | None = None) -> StoredPart:
+    """Seal one part and make it durable. Raises `Unavailable`; `Conflict` where something lies at its place.
+
+    sha256: of `data`, in hex, where it is known already.
+    """
     # The tail of a UUIDv7 is random: even folders. The last word keeps what a broken-off request left from being in the way.
     blob_key = f"{key.support_id[-2:]}/{key.support_id}/{part}.{version}.{secrets.token_hex(4)}"
     faults.point("blob.before_put")
     if not blobs.put_if_absent(blob_key, key.seal(part, version, data)):
         raise Conflict(f"{part} v{version} is stored already", code="part_exists")
     faults.point("blob.after_put")
-    return StoredPart(part, version, hashlib.sha256(data).hexdigest(), len(data), blob_key)
+    return StoredPart(part, version, sha256 or hashlib.sha256(data).hexdigest(), len(data), blob_key)
 
 
 def load_part(blobs: BlobStore, key: SupportKey, stored: StoredPart) -> bytes:

@@ -262,6 +262,51 @@ def test_more_than_can_be_stored_is_refused_at_once_and_before_anything_is_read(
     anyio.run(run)
 
 
+def test_whoever_sends_slowly_loses_the_place_and_not_the_request(tmp_path: Path) -> None:
+    async def run() -> None:
+        with service(tmp_path, limits={"max_storing": 1}) as under_test:
+            gate = under_test.client._transport.app.state.services.storing  # type: ignore[attr-defined]
+            gate._quick_seconds = 0.05
+            begun, go_on = anyio.Event(), anyio.Event()
+            whole = httpx.Request("POST", "http://test", files=files(), headers=FORM).read()
+            answers: list[httpx.Response] = []
+
+            async def slow() -> AsyncIterator[bytes]:
+                yield whole[:1000]
+                begun.set()
+                await go_on.wait()
+                yield whole[1000:]
+
+            async def first() -> None:
+                answers.append(await under_test.send("slow", content=slow(), headers={**FORM, "Transfer-Encoding": "chunked"}))
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(first)
+                await begun.wait()
+                for _ in range(400):
+                    early = await under_test.send("quick")
+                    if early.status_code != 503:
+                        break
+                    await anyio.sleep(0.05)
+                assert early.status_code == 202, "the place was free before the body was there"
+                go_on.set()
+            assert answers[0].status_code == 202
+            assert gate.inside == 0
+
+    anyio.run(run)
+
+
+@pytest.mark.parametrize("wrong", [{"Authorization": "Bearer unknown"}, {"Idempotency-Key": ""}, {"Content-Type": "text/plain"}])
+def test_a_request_that_fails_gives_its_place_back(tmp_path: Path, wrong: dict[str, str]) -> None:
+    async def run() -> None:
+        with service(tmp_path, limits={"max_storing": 1}) as under_test:
+            for _ in range(3):
+                assert 400 <= (await under_test.send("k", headers=wrong)).status_code < 500
+            assert (await under_test.send("k")).status_code == 202
+
+    anyio.run(run)
+
+
 async def _post_stream(under_test: Service, stream: AsyncIterator[bytes]) -> None:
     answer = await under_test.send(content=stream, headers={**FORM, "Transfer-Encoding": "chunked"})
     assert answer.status_code == 400
