@@ -31,7 +31,6 @@ from pipeline.clock import Clock, utc_now
 from pipeline.records.storage import Storage
 from pipeline.settings import ApiSettings, IdentitySettings
 
-
 STORING = (supports.receive_support, rounds_endpoints.receive_capture, activations.ask_for_code)
 """What the doorman gives places for."""
 
