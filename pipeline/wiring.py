@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.domain.plan import Plan
+    from pipeline.judge import Judge
     from pipeline.networks.local import LocalNetworks
+    from pipeline.reexamine import Reexaminer
     from pipeline.reuse import FollowingIndex, Index
     from pipeline.settings import Settings
     from pipeline.stages.decode import JpegDecoder
@@ -110,17 +112,36 @@ def jpeg_decoder(*, gpu: bool) -> JpegDecoder | None:
     return GpuJpeg() if gpu else None
 
 
-def service_worker(settings: Settings, name: str, guard: Guard, index: Index, open_networks: Callable[[], Networks]) -> Worker:
-    """A worker of the service: storage opened, networks warm, on one thread. Raises `Misconfigured`."""
+def service_judge(settings: Settings, open_networks: Callable[[], Networks]) -> Judge:
+    """The two halves of the job, on one thread. Raises `Misconfigured`."""
     from models.registry import load_calibration, load_templates
     from pipeline.decide import decide
     from pipeline.electoral_roll import NoRoll
     from pipeline.judge import Judge
-    from pipeline.records.storage import open_storage
     from pipeline.verify import examine
-    from pipeline.worker import Worker
 
     pin_threads(1)
     see = partial(examine, templates=load_templates(), jpeg=jpeg_decoder(gpu=settings.networks.gpu_jpeg))
-    judge = Judge(see, decide, open_networks(), load_calibration(), NoRoll())
+    return Judge(see, decide, open_networks(), load_calibration(), NoRoll())
+
+
+def service_worker(settings: Settings, name: str, guard: Guard, index: Index, open_networks: Callable[[], Networks]) -> Worker:
+    """A worker of the service: storage opened, networks warm, on one thread. Raises `Misconfigured`."""
+    from pipeline.records.storage import open_storage
+    from pipeline.worker import Worker
+
+    judge = service_judge(settings, open_networks)
     return Worker(open_storage(settings.storage), judge, settings.worker, name, guard, index)
+
+
+def reexaminer(settings: Settings, actor: str, *, kept_policy: bool) -> Reexaminer:
+    """Judges again by this process' own networks; its index reads all prints first. Raises `Misconfigured`, `Unavailable`."""
+    from pipeline.domain.reuse import Limits
+    from pipeline.records.storage import open_storage
+    from pipeline.reexamine import Reexaminer
+    from pipeline.reuse import FollowingIndex, ReuseSearch
+
+    storage, judge = open_storage(settings.storage), service_judge(settings, local_networks)
+    limits = Limits.of(judge.calibration)
+    search = ReuseSearch(storage, limits, FollowingIndex(storage, limits))
+    return Reexaminer(storage, judge, search, actor, kept_policy=kept_policy)

@@ -22,6 +22,7 @@ from pipeline.cli.metrics import metrics
 from pipeline.cli.migrate import migrate
 from pipeline.cli.plan import plan
 from pipeline.cli.processes import processes
+from pipeline.cli.re_examine import re_examine_command
 from pipeline.cli.read_codes import read_codes_command
 from pipeline.cli.read_mrz import read_mrz_command
 from pipeline.cli.serve import serve
@@ -49,6 +50,7 @@ app.command()(migrate)
 app.command()(metrics)
 app.command()(doctor)
 app.command()(plan)
+app.command("re-examine")(re_examine_command)
 app.command()(reconcile)
 app.command()(collect)
 app.command()(backup)

@@ -1,0 +1,109 @@
+"""Supports judged again beside their verdicts: by the weights, thresholds and rules of now. Nothing that was decided changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.domain.context import Context
+from pipeline.errors import BadInput
+from pipeline.judge import Judge
+from pipeline.records import audit
+from pipeline.records.activations import activated
+from pipeline.records.engine import writing
+from pipeline.records.processes import find_process
+from pipeline.records.storage import Storage, load_parts, open_verdict
+from pipeline.records.supports import SupportRecord, get_support
+from pipeline.reuse import Asked, ReuseSearch
+from pipeline.worker import capture_of
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One judgement in short. reasons: as "code:subject". checks: outcome by name. networks: SHA-256 by name."""
+
+    outcome: str
+    reasons: tuple[str, ...]
+    policy_version: str
+    checks: Mapping[str, str]
+    networks: Mapping[str, str]
+
+    @staticmethod
+    def of(resource: Mapping[str, Any]) -> Judged:
+        """From the resource that a worker sealed. One that was never examined has neither checks nor networks."""
+        return Judged(resource["verdict"], tuple(sorted(f"{one['code']}:{one['subject']}" for one in resource["reasons"])),
+                      resource["policy_version"], {one["name"]: one["outcome"] for one in resource.get("checks") or ()},
+                      dict(resource.get("networks") or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A support's verdict as it stands, and what it would be now."""
+
+    support_id: str
+    round: int
+    before: Judged
+    now: Judged
+
+    @property
+    def changed(self) -> bool:
+        return (self.before.outcome, self.before.reasons) != (self.now.outcome, self.now.reasons)
+
+    @property
+    def checks(self) -> dict[str, tuple[str | None, str | None]]:
+        """The checks whose outcome differs: before, now."""
+        names = sorted(self.before.checks.keys() | self.now.checks.keys())
+        pairs = {name: (self.before.checks.get(name), self.now.checks.get(name)) for name in names}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    @property
+    def networks(self) -> list[str]:
+        """Those whose weights are others now."""
+        names = sorted(self.before.networks.keys() | self.now.networks.keys())
+        return [name for name in names if self.before.networks.get(name) != self.now.networks.get(name)]
+
+
+class Reexaminer:
+    """Judges one support again as a worker would, without a lease: it writes nothing but a line in the trail."""
+
+    def __init__(self, storage: Storage, judge: Judge, search: ReuseSearch, actor: str, *, kept_policy: bool) -> None:
+        """kept_policy: by the version that the verdict was given by, not by the newest; actor: for the trail."""
+        self._storage, self._judge, self._search = storage, judge, search
+        self._actor, self._kept_policy = actor, kept_policy
+
+    def compare(self, support_id: str) -> Compared:
+        """Raises `NotFound`; `BadInput` for one without a verdict, or erased; `Corrupt`, `Unavailable`."""
+        record = get_support(self._storage.engine, support_id)
+        if record.verdict is None:
+            raise BadInput("it has no verdict yet: it is judged when its turn comes", code="not_judged_yet")
+        if record.key is None:
+            raise BadInput("it was erased", code="erased")
+        sealed = open_verdict(self._storage, record)
+        before = Judged.of(json.loads(sealed or b"{}"))
+        now = self._again(record)
+        compared = Compared(record.id, record.round, before, now)
+        with writing(self._storage.engine) as connection:
+            audit.append(connection, actor=self._actor, action="support.re_examined", subject_id=record.id,
+                         detail={"round": record.round, "before": before.outcome, "now": now.outcome})
+        return compared
+
+    def _again(self, record: SupportRecord) -> Judged:
+        judge = self._judge
+        version = record.verdict.policy_version if self._kept_policy and record.verdict else None
+        policy = find_process(self._storage.engine, record.process, version).process
+        capture = capture_of(load_parts(self._storage, record), {part.part: part.sha256 for part in record.parts})
+        evidence = judge.examine(capture, judge.networks, judge.calibration)
+        prints = evidence.fingerprints
+        card = None if prints.card_key is None else self._storage.keyring.search_digest(prints.card_key)
+        where = None if policy.reuse_everywhere else record.process
+        looked = self._search.look_up(Asked(record.id, where, record.applicant, card, prints))
+        roll = judge.roll.ask(evidence)
+        known_phone = record.device is not None and activated(self._storage.engine, record.client_id, record.device)
+        context = Context(capture.info, policy, judge.calibration, record.as_of, looked.reuse, roll, record.round,
+                          record.device, known_phone)
+        verdict = judge.decide(evidence, context)
+        reasons = tuple(sorted(f"{reason.code}:{reason.subject.value}" for reason in verdict.reasons))
+        checks = {check.name.value: check.outcome.value for check in verdict.checks}
+        return Judged(verdict.outcome.value, reasons, policy.version, checks, judge.networks.digests())
