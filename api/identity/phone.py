@@ -32,14 +32,20 @@ class ActivatedPhone:
 async def _phone(request: Request) -> ActivatedPhone:
     """The phone, whose request is counted. Raises `Problem` (`unauthorized`), `BadToken` (`device_…`)."""
     services = request.app.state.services
-    request.state.quota = services.limiter.look(peer(request.scope))
+    try:
+        return await _proven(request)
+    except (Problem, BadToken):  # only those who fail share the peer's quota, as with clients' secrets
+        request.state.quota = services.limiter.take(peer(request.scope))
+        raise
+
+
+async def _proven(request: Request) -> ActivatedPhone:
+    services = request.app.state.services
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != SCHEME or not text:
-        request.state.quota = services.limiter.take(peer(request.scope))
         raise Problem("unauthorized", "Send `Authorization: DPoP TOKEN` with the activation's token, and the phone's proof.",
                       headers={"WWW-Authenticate": 'DPoP algs="ES256"'})
     token = services.tokens.read(text)
-    request.state.quota = services.limiter.take(f"device:{token.device}")
     claimed: Claimed | None = services.devices.claimed(request)
     if claimed is None:
         raise BadToken(f"send the header {HEADER}, made by the phone", code="device_proof_missing")
@@ -47,6 +53,7 @@ async def _phone(request: Request) -> ActivatedPhone:
         raise BadToken("the token is of another phone's key", code="device_proof_other_key")
     if claimed.token != jose.digest(text.encode()):
         raise BadToken("let `ath` be the SHA-256 of the token, in base64url (RFC 9449, 4.2)", code="device_proof_token")
+    request.state.quota = services.limiter.take(f"device:{token.device}")
     client_id = await to_thread.run_sync(_let_in, services.storage, token.activation_id, claimed.accept({}))
     return ActivatedPhone(client_id, token.device)
 

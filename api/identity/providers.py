@@ -69,14 +69,14 @@ class OpenIdProvider:
         now = self.clock().timestamp()
         audience = claims.get("aud")
         audience = audience[0] if isinstance(audience, list) and len(audience) == 1 else audience
-        times = [claims.get("exp"), claims.get("iat"), claims.get("nbf", 0)]
+        times: list[Any] = [claims.get("exp"), claims.get("iat"), claims.get("nbf", 0)]
         if claims.get("iss") not in self.issuers:
             raise refused("another issuer's")
         if not isinstance(audience, str) or audience not in self.audiences:
             raise refused("for another application")
         if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in times):
             raise refused("`exp` and `iat` must be times")
-        expires, issued, begins = (float(one or 0) for one in times)
+        expires, issued, begins = times
         if not (now - SKEW_SECONDS < expires and max(issued, begins) < now + SKEW_SECONDS
                 and now - MAX_AGE_SECONDS - SKEW_SECONDS < issued):
             raise refused("expired, too old or not valid yet")

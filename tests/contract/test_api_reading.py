@@ -23,7 +23,7 @@ from tests.contract.test_api_rounds import CONFIRMED, NEW, decide, judge_round, 
 from tests.contract.test_processes import apply
 
 OTHER = {"Authorization": f"Bearer {OTHER_SECRET}"}
-CITIZEN = {"id", "status", "round", "process", "received_at", "verdict", "wanted", "reasons", "decision"}
+CITIZEN = {"id", "status", "round", "process", "received_at", "verdict", "wanted", "reasons", "decision", "other_way"}
 
 
 def leaves(value: Any) -> list[Any]:
