@@ -49,6 +49,8 @@ OLDEST_JOB_SECONDS = Gauge("apoyo_oldest_job_seconds", "Age of the oldest job wi
 ATTEMPTS_TO_DELIVER = Counter("apoyo_delivery_attempts", "Attempts to tell an event.", ["result"])
 OLDEST_DELIVERY_SECONDS = Gauge("apoyo_oldest_delivery_seconds", "Age of the oldest delivery that has not arrived.",
                                 multiprocess_mode="mostrecent")
+OLDEST_CODE_SECONDS = Gauge("apoyo_oldest_code_seconds", "Age of the oldest activation code that its mail server has not taken.",
+                            multiprocess_mode="mostrecent")
 REQUEST_SECONDS = Histogram("apoyo_request_seconds", "From a request's first byte to its answer's head.",
                             ["method", "route", "status"], buckets=_SECONDS)
 STAGE_SECONDS = Histogram("apoyo_stage_seconds", "Time in each stage of a verification.", ["stage"], buckets=_SECONDS)

@@ -14,11 +14,18 @@ from fastapi.responses import JSONResponse, Response
 
 from api.problems import Problem
 from pipeline.errors import ApoyoError, Unavailable
-from pipeline.records.deliveries import oldest_due_seconds
+from pipeline.records.deliveries import CODES, oldest_due_seconds
 from pipeline.records.engine import database_now
 from pipeline.records.leases import Backlog, JobKind, backlog
 from pipeline.records.storage import Storage
-from pipeline.telemetry import JOBS_WAITING, METRICS_CONTENT_TYPE, OLDEST_DELIVERY_SECONDS, OLDEST_JOB_SECONDS, render_metrics
+from pipeline.telemetry import (
+    JOBS_WAITING,
+    METRICS_CONTENT_TYPE,
+    OLDEST_CODE_SECONDS,
+    OLDEST_DELIVERY_SECONDS,
+    OLDEST_JOB_SECONDS,
+    render_metrics,
+)
 
 PROBE_SECONDS = 3.0
 """Below the usual timeout of a probe with two tries."""
@@ -62,8 +69,10 @@ def _metrics(storage: Storage, shared: bool) -> bytes:
         OLDEST_JOB_SECONDS.labels(kind.value).set(waiting.oldest_seconds)
     try:
         OLDEST_DELIVERY_SECONDS.set(oldest_due_seconds(storage.engine))
+        OLDEST_CODE_SECONDS.set(oldest_due_seconds(storage.engine, CODES))
     except Unavailable:
         OLDEST_DELIVERY_SECONDS.set(math.nan)
+        OLDEST_CODE_SECONDS.set(math.nan)
     return render_metrics(shared)
 
 

@@ -144,10 +144,11 @@ def replay_dead(engine: Engine, client_id: str, webhook_id: str) -> int:
     return revived
 
 
-def oldest_due_seconds(engine: Engine) -> float:
-    """For how long the delivery that waits longest for its first success has waited; 0 if none waits."""
+def oldest_due_seconds(engine: Engine, target: str | None = None) -> float:
+    """For how long the delivery (to this target) that waits longest for its first success has waited; 0 if none waits."""
+    waiting = select(now_ms() - func.min(deliveries.c.created_at)).where(_OPEN)
     with reading(engine) as connection:
-        age = connection.execute(select(now_ms() - func.min(deliveries.c.created_at)).where(_OPEN)).scalar_one()
+        age = connection.execute(waiting if target is None else waiting.where(deliveries.c.target == target)).scalar_one()
     return max(0, age or 0) / 1000
 
 

@@ -122,6 +122,10 @@ FAULTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "ApoyoRefusalsRise": ({REQUESTS: "0+10x60", "apoyo_uploads_refused_total{code='file_heic'}": "0+5x60"},
                           {REQUESTS: "0+100x60", "apoyo_uploads_refused_total{code='file_heic'}": "0+5x60"}),
     "ApoyoDeliveriesWait": ({"apoyo_oldest_delivery_seconds": "0+120x60"}, {"apoyo_oldest_delivery_seconds": "3000x60"}),
+    "ApoyoActivationsWait": ({"apoyo_oldest_job_seconds{kind='activation'}": "0+60x60"}, {"apoyo_oldest_job_seconds{kind='activation'}": "90x60"}),
+    "ApoyoCodesWait": ({"apoyo_oldest_code_seconds": "0+60x60"}, {"apoyo_oldest_code_seconds": "70x60"}),
+    "ApoyoProvidersSilent": ({"apoyo_provider_requests_total{provider='google',result='failed'}": "0+1x60"},
+                             {"apoyo_provider_requests_total{provider='google',result='answered'}": "0+9x60"}),
     "ApoyoDeliveriesDead": ({"apoyo_delivery_attempts_total{result='dead'}": "0x50 1x10"},
                             {"apoyo_delivery_attempts_total{result='failed'}": "0+9x60"}),
 }
