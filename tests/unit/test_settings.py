@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -112,3 +113,10 @@ def test_the_cgroups_quota_is_read(tmp_path: Path, files: dict[str, str], cores:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert module._cgroup_quota(tmp_path) == cores
+
+
+def test_a_child_reads_lists_as_they_were_given() -> None:
+    given = Settings.model_validate({"identity": {"google_audiences": ["one", "it's \"two\""]}, "delivery": {"backoff_seconds": [1, 2.5]}})
+    environment = given.environment()
+    assert json.loads(environment["APOYO_IDENTITY__GOOGLE_AUDIENCES"]) == ["one", "it's \"two\""]
+    assert json.loads(environment["APOYO_DELIVERY__BACKOFF_SECONDS"]) == [1.0, 2.5]
