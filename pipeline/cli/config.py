@@ -129,7 +129,7 @@ def contradictions() -> Iterator[tuple[str, str]]:
         yield "APOYO_DELIVERY__MAIL_TO", "is needed with SMTP_HOST: operator@localhost is nobody there"
     identity = settings.identity
     if not identity.public_url and (identity.google_audiences or identity.facebook_audiences or identity.x_api_url):
-        yield "APOYO_IDENTITY__PUBLIC_URL", "is needed where accounts are taken: phones sign for that URL, and not for HOST and PORT"
+        yield "APOYO_IDENTITY__PUBLIC_URL", "is needed where accounts are taken: phones sign for that URL"
     if identity.stand_in_url and identity.public_url.startswith("https://"):
         yield "APOYO_IDENTITY__STAND_IN_URL", "vouches for anybody: it is for tests, and PUBLIC_URL names a service that is none"
     yield from _absent_files(settings)
