@@ -10,6 +10,7 @@ import random
 import signal
 import ssl
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from pipeline import faults
 from pipeline.domain.activation import ActivationState
 from pipeline.errors import ApoyoError, NotFound, Unavailable
 from pipeline.records.activations import note_mailed
+from pipeline.records.bell import Channel, bell_of
 from pipeline.records.deliveries import (
     AT_ONCE,
     CODES,
@@ -44,6 +46,8 @@ from pipeline.telemetry import ATTEMPTS_TO_DELIVER, READY_LINE, configure_loggin
 
 JITTER = 0.2
 """Waits vary by a fifth either way, so that what failed together is not tried together."""
+GAP_SECONDS = 0.1
+"""Between two looks, however much is committed: a look costs a millisecond."""
 RETRY_SECONDS = 1.0
 """After the database did not answer, or a target's secrets could not be opened."""
 Tell = Callable[[Attempt], Awaitable[str | None]]
@@ -57,20 +61,38 @@ class Deliverer:
         self._tls = ssl.create_default_context(cafile=settings.ca_file)
         self._served: set[str] = set()
         self._log = logger("deliverer")
+        self._bell = bell_of(storage.engine, Channel.EVENTS)
         self.stop = anyio.Event()
 
     async def run(self) -> None:
         async with anyio.create_task_group() as group:
             while not self.stop.is_set():
-                wait = self._settings.poll_seconds
+                await to_thread.run_sync(self._bell.arm)
                 try:
                     if await self._tick(group):
                         continue
                 except Unavailable as error:
                     self._log.warning("cannot look", code=error.code)
-                    wait = RETRY_SECONDS
-                with anyio.move_on_after(wait):
-                    await self.stop.wait()
+                    await self._pause(RETRY_SECONDS)
+                await self._until_told()
+
+    async def _until_told(self) -> None:
+        """Until something was committed or it is time to look; not at once again where much is committed."""
+        await self._pause(min(GAP_SECONDS, self._settings.poll_seconds))
+        over = threading.Event()
+
+        async def listen() -> None:
+            await to_thread.run_sync(self._bell.wait, over, self._settings.poll_seconds)
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(listen)
+            await self.stop.wait()
+            over.set()
+
+    async def _pause(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self.stop.wait()
 
     async def _tick(self, group: TaskGroup) -> bool:
         """Hand on some events, and have every target served that something is due to. Whether there are more events."""

@@ -124,8 +124,8 @@ class WorkerSettings(_Section):
     """No attempt lasts longer: the heartbeat stops and the process ends, so that hung native code cannot renew for ever."""
     max_attempts: int = Field(default=3, ge=1)
     """After so many that ended without a verdict a support goes to a person, unexamined."""
-    poll_seconds: float = Field(default=0.1, gt=0)
-    """How long an idle worker waits before it asks for work again."""
+    poll_seconds: float = Field(default=1.0, gt=0)
+    """How long an idle worker waits before it asks for work that nobody told it of: leases that ran out, waits that are over."""
     log_file: Path | None = Field(default=None, examples=["/var/log/apoyo/workers.log"])
     """Where the workers add their log lines; None: their stderr, which Ray keeps among its session's files."""
 
@@ -171,8 +171,8 @@ class DeliverySettings(_Section):
     """Waits between the attempts at one delivery: 75 hours in all, a long weekend; past the last it is dead."""
     attempt_seconds: float = Field(default=15.0, gt=0)
     """One attempt, from the look-up of the name to the answer's status."""
-    poll_seconds: float = Field(default=0.25, gt=0)
-    """How often the deliverer looks for what is due."""
+    poll_seconds: float = Field(default=1.0, gt=0)
+    """How long the deliverer waits before it looks for what nobody told it of: attempts and waits whose time has come."""
     allow_loopback: bool = False
     """For tests and demonstrations: receivers on this machine, and http to them."""
     ca_file: Path | None = Field(default=None, examples=["/etc/ssl/private-ca.pem"])

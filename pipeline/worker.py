@@ -30,6 +30,7 @@ from pipeline.domain.verdict import Outcome, Reason, Subject
 from pipeline.errors import ApoyoError, Corrupt, LeaseLost, Unavailable
 from pipeline.judge import Judge
 from pipeline.records.activations import activated
+from pipeline.records.bell import Channel, bell_of
 from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release, ripe_kinds
 from pipeline.records.processes import find_process
 from pipeline.records.reuse import register
@@ -66,7 +67,9 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; the support in hand is finished first."""
+        bell = bell_of(self._storage.engine, Channel.JOBS)
         while not stop.is_set():
+            bell.arm()
             try:
                 taken = self.run_once()
             except Unavailable as error:
@@ -74,7 +77,7 @@ class Worker:
                 stop.wait(RETRY_SECONDS)
                 continue
             if taken == 0:
-                stop.wait(self._settings.poll_seconds)
+                bell.wait(stop, self._settings.poll_seconds)
 
     def run_once(self) -> int:
         """Bring one activation and one support to an end, where there are any: how many were taken. Raises `Unavailable`."""

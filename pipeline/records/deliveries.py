@@ -33,6 +33,15 @@ _BY_MAIL = {EventKind.DEAD.value: MAIL, EventKind.CODE.value: CODES}
 _OPEN = and_(deliveries.c.delivered_at.is_(None), deliveries.c.dead_at.is_(None))
 
 
+def _due(target: Any) -> ColumnElement[bool]:
+    return exists().where(deliveries.c.target == target, _OPEN, deliveries.c.due_at <= now_ms())
+
+
+_DUE_WEBHOOKS = select(webhooks.c.id, webhooks.c.url).where(webhooks.c.deleted_at.is_(None), _due(webhooks.c.id))
+_DUE_MAILS = select(_due(MAIL), _due(CODES))
+"""Made once: to make a statement anew takes most of the time that it takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The right to try one delivery once. `number`: this is the how-manieth try; `fence`: of the lease."""
@@ -54,7 +63,7 @@ def hand_on(engine: Engine, retake_wait_seconds: float) -> int:
     the next verdict is.
     """
     fresh = _not_handed_on(retake_wait_seconds)
-    with reading(engine) as connection:  # most of the time there is nothing, and a writer's lock is not taken to learn that
+    with reading(engine) as connection:  # often there is nothing, and a writer's lock is not taken to learn that
         if connection.execute(fresh.limit(1)).first() is None:
             return 0
     with writing(engine) as connection:
@@ -69,13 +78,9 @@ def hand_on(engine: Engine, retake_wait_seconds: float) -> int:
 
 def due_targets(engine: Engine) -> list[tuple[str, str]]:
     """Each target that something is due to, with its URL (empty for mail)."""
-    def due(target: Any) -> ColumnElement[bool]:
-        return exists().where(deliveries.c.target == target, _OPEN, deliveries.c.due_at <= now_ms())
-
     with reading(engine) as connection:
-        found = [(row.id, row.url) for row in connection.execute(
-            select(webhooks.c.id, webhooks.c.url).where(webhooks.c.deleted_at.is_(None), due(webhooks.c.id)))]
-        mails = connection.execute(select(due(MAIL), due(CODES))).one()
+        found = [(row.id, row.url) for row in connection.execute(_DUE_WEBHOOKS)]
+        mails = connection.execute(_DUE_MAILS).one()
         return [*found, *((target, "") for target, is_due in zip((MAIL, CODES), mails, strict=True) if is_due)]
 
 

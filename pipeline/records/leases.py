@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, bindparam, fun
 
 from pipeline.domain.support import State
 from pipeline.errors import LeaseLost
+from pipeline.records.bell import Channel, ring
 from pipeline.records.engine import reading, writing
 from pipeline.records.tables import jobs, now_ms, supports
 
@@ -58,6 +59,7 @@ def enqueue(connection: Connection, job_id: str, kind: JobKind, subject_id: str,
     connection.execute(insert(jobs).values(
         id=job_id, kind=kind.value, subject_id=subject_id, round=round_, enqueued_at=now_ms(), claimable_at=now_ms(),
         attempts=0, fence=0))
+    ring(connection, Channel.JOBS)
 
 
 def ripe_kinds(engine: Engine) -> list[JobKind]:

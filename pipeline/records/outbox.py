@@ -9,6 +9,7 @@ from enum import StrEnum
 import uuid_utils.compat
 from sqlalchemy import Connection, insert
 
+from pipeline.records.bell import Channel, ring
 from pipeline.records.tables import now_ms, outbox
 
 
@@ -31,4 +32,5 @@ def append(connection: Connection, kind: EventKind, subject_id: str, body: Mappi
     connection.execute(insert(outbox).values(
         id=event_id, kind=kind.value, subject_id=subject_id, body=json.dumps(dict(body), sort_keys=True),
         created_at=now_ms()))
+    ring(connection, Channel.EVENTS)
     return event_id
