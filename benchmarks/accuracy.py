@@ -61,11 +61,11 @@ def start() -> None:
 
 
 def judge_one(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    from pipeline.cli.verify import judge_folder
+    from pipeline.cli.verify import Desk
     from pipeline.domain.process import DEMO_PROCESS
 
     truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    return truth, judge_folder(folder, DEMO_PROCESS, None, _state["networks"], _state["calibration"], None)
+    return truth, Desk(DEMO_PROCESS, None, _state["networks"], _state["calibration"]).judge(folder)
 
 
 def compare(truth: dict[str, Any], answer: dict[str, Any]) -> dict[str, bool]:

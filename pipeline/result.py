@@ -66,6 +66,7 @@ def support_resource(heading: Heading, evidence: Evidence, verdict: Verdict, con
         "signature": {"outcome": verdict.check(CheckName.SIGNATURE_PRESENT).outcome.value, **asdict(evidence.signature)},
         "checks": [{"name": check.name.value, "outcome": check.outcome.value, "score": _round(check.score),
                     "threshold": check.threshold} for check in verdict.checks],
+        "reuse": asdict(context.reuse),
         "timings_ms": {stage: round(ms, 2) for stage, ms in evidence.timings_ms.items()},
         "networks": dict(evidence.networks),
     }
@@ -74,8 +75,8 @@ def support_resource(heading: Heading, evidence: Evidence, verdict: Verdict, con
 def pending_resource(heading: Heading, state: State, process: str, as_of: date, policy_version: str) -> Json:
     """The resource of a support that waits: every key there, nothing concluded."""
     return {**heading_json(heading, state, process, as_of, policy_version), "verdict": None, "reasons": [], "card": None,
-            "codes": [], "mrz": None, "fields": {}, "face": None, "signature": None, "checks": [], "timings_ms": {},
-            "networks": {}}
+            "codes": [], "mrz": None, "fields": {}, "face": None, "signature": None, "checks": [], "reuse": None,
+            "timings_ms": {}, "networks": {}}
 
 
 def unexamined_resource(heading: Heading, reason: Reason, process: str, as_of: date, policy_version: str) -> Json:

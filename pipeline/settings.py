@@ -72,6 +72,8 @@ class StorageSettings(_Section):
     """The store's secret key; needed with `s3_endpoint`."""
     key_file: Path = Field(default=Path(), examples=["/run/secrets/kek"])
     """The key-encryption key (32 bytes as hex, mode 0600); made at the first start; not set: `keys/kek` under the data."""
+    pack_key_file: Path = Field(default=Path(), examples=["/run/secrets/packs"])
+    """Signs evidence packs (Ed25519, 32 bytes as hex, mode 0600); made at first need; not set: `keys/packs` under the data."""
     client_secret_file: Path = Field(default=Path(), examples=["/run/secrets/client"])
     """Where the first client's secret is written (mode 0600); not set: `client-secret` under the data."""
 
@@ -82,7 +84,8 @@ class StorageSettings(_Section):
             return values
         root = Path(values.get("data_dir") or "var").absolute()
         defaults = {"database_url": f"sqlite:///{root / 'apoyo.sqlite3'}", "blob_dir": root / "blobs",
-                    "key_file": root / "keys" / "kek", "client_secret_file": root / "client-secret"}
+                    "key_file": root / "keys" / "kek", "pack_key_file": root / "keys" / "packs",
+                    "client_secret_file": root / "client-secret"}
         given = {name: value for name, value in values.items() if value not in ("", None)}
         return {**defaults, **given, "data_dir": root}
 

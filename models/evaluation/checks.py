@@ -13,7 +13,7 @@ from typing import Any
 
 from models.registry import load_calibration
 from pipeline.checks.readings import NAMES, edit_distance
-from pipeline.cli.verify import judge_folder
+from pipeline.cli.verify import Desk
 from pipeline.domain.mrz import mrz_name
 from pipeline.domain.process import DEMO_PROCESS
 from pipeline.wiring import local_networks, pin_threads
@@ -35,7 +35,7 @@ def main(folders: list[Path]) -> None:
     mrz: list[tuple[bool, float]] = []
     for folder in folders:
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-        answer = judge_folder(folder, DEMO_PROCESS, None, networks, calibration, None)
+        answer = Desk(DEMO_PROCESS, None, networks, calibration).judge(folder)
         if "error" in answer or truth["case"] not in (*GENUINE, "other_card_back"):
             continue
         if truth["case"] == "other_card_back":

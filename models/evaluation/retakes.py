@@ -13,7 +13,7 @@ from typing import Any
 
 from models.registry import load_calibration
 from models.specimens.cases import CASES
-from pipeline.cli.verify import judge_folder
+from pipeline.cli.verify import Desk
 from pipeline.domain.process import DEMO_PROCESS
 from pipeline.wiring import local_networks, pin_threads
 
@@ -25,7 +25,7 @@ def main(folders: list[Path]) -> None:
     good: Counter[str] = Counter()
     for folder in folders:
         truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-        answer = judge_folder(folder, DEMO_PROCESS, None, networks, calibration, None)
+        answer = Desk(DEMO_PROCESS, None, networks, calibration).judge(folder)
         case = CASES[truth["case"]]
         if case.reason is not None:
             said = answered(answer)

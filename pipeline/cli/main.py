@@ -20,6 +20,7 @@ from pipeline.cli.doctor import doctor
 from pipeline.cli.locate import locate_command
 from pipeline.cli.metrics import metrics
 from pipeline.cli.migrate import migrate
+from pipeline.cli.pack import pack
 from pipeline.cli.plan import plan
 from pipeline.cli.processes import processes
 from pipeline.cli.re_examine import re_examine_command
@@ -51,6 +52,7 @@ app.command()(metrics)
 app.command()(doctor)
 app.command()(plan)
 app.command("re-examine")(re_examine_command)
+app.command()(pack)
 app.command()(reconcile)
 app.command()(collect)
 app.command()(backup)

@@ -6,7 +6,7 @@ import json
 import sys
 import traceback
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,36 +23,42 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.domain.calibration import Calibration
-    from pipeline.domain.evidence import Fingerprints
+    from pipeline.domain.context import Context
+    from pipeline.domain.evidence import Evidence, Fingerprints
     from pipeline.networks.api import Networks
+    from pipeline.result import Heading
 
 UNBOUND_WIDTH = 132
+SUFFIX = ".apoyo"
+"""Of an evidence pack's file name."""
 VERDICT_STYLES = {"accepted": "green", "retake": "yellow", "review": "cyan", "rejected": "red"}
 
 
 def verify(
-    dirs: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders with front.*, back.*, selfie.*, signature.*")],
+    dirs: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders with front.*, back.*, selfie.*, signature.*; or "
+                                                                    "evidence packs, judged again as they were.")],
     process: Annotated[str, typer.Option(help="The process whose policy judges: demo, or a TOML file.")] = DEMO_PROCESS.id,
     as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Judge vigencia as of this day (default: support.json's, "
                                                                    "else the day of capture, else today).")] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line instead of the table.")] = False,
     overlays: Annotated[Path | None, typer.Option(metavar="OUT", help="Draw what was seen into this folder.")] = None,
+    packs: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a signed evidence pack of each there.")] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="Look for copies among the folders given before each.")] = False,
 ) -> None:
-    """Verify supports that lie in folders. Exit code 0 whatever the verdicts; 2 for unusable arguments."""
+    """Verify supports that lie in folders, or in evidence packs. Exit code 0 whatever the verdicts; 2 for unusable arguments."""
     policy = known_process(process)
     day = parse_day(as_of)
-    missing = [str(folder) for folder in dirs if not folder.is_dir()]
+    missing = [str(given) for given in dirs if not given.exists()]
     if missing:
-        raise BadInput(f"no such folder: {missing[0]}; give folders that hold front.*, back.*, selfie.* and signature.*")
+        raise BadInput(f"no such folder or pack: {missing[0]}; give folders that hold front.*, back.*, selfie.* and signature.*, "
+                       "or evidence packs")
     from models.registry import load_calibration
     from pipeline.wiring import local_networks
 
-    networks, calibration = local_networks(), load_calibration()
-    before: list[tuple[Fingerprints, str | None]] | None = [] if reuse else None
+    desk = Desk(policy, day, local_networks(), load_calibration(), overlays, packs, [] if reuse else None)
     rows = []
-    for folder in dirs:
-        result = judge_folder(folder, policy, day, networks, calibration, overlays, before)
+    for given in dirs:
+        result = desk.judge(given)
         if jsonl:
             typer.echo(json.dumps(result, ensure_ascii=False))
         else:
@@ -61,42 +67,98 @@ def verify(
         print_table(rows)
 
 
-def judge_folder(folder: Path, policy: Process, day: date | None, networks: Networks, calibration: Calibration,
-                 overlays: Path | None, before: list[tuple[Fingerprints, str | None]] | None = None) -> dict[str, Any]:
-    """The resource of one folder; a fault of this support becomes its `error` and stops no other.
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all supports of one command are judged by, and where what is made of them goes.
 
-    before: among which copies are looked for, each with its applicant; this support is added. None: copies are not looked for.
+    before: among which copies are looked for, each with its applicant; each support is added. None: copies are not looked for.
     """
-    from models.registry import load_templates
-    from pipeline.clock import day_of_capture
-    from pipeline.decide import decide
-    from pipeline.domain.context import Context
-    from pipeline.domain.reuse import Limits, reuse_among
-    from pipeline.result import Heading, support_resource
-    from pipeline.verify import examine
 
-    try:
+    policy: Process
+    day: date | None
+    networks: Networks
+    calibration: Calibration
+    overlays: Path | None = None
+    packs: Path | None = None
+    before: list[tuple[Fingerprints, str | None]] | None = None
+
+    def judge(self, given: Path) -> dict[str, Any]:
+        """The resource of one folder or pack; a fault of this support becomes its `error` and stops no other."""
+        try:
+            return self._pack(given) if given.is_file() else self._folder(given)
+        except ApoyoError as error:
+            return {"source": str(given), "error": {"code": error.code, "detail": error.detail}}
+        except Exception as error:  # noqa: BLE001 - a defect met by one support must not stop the others; it is shown in full
+            traceback.print_exc()
+            return {"source": str(given), "error": {"code": "unexpected", "detail": type(error).__name__}}
+
+    def _folder(self, folder: Path) -> dict[str, Any]:
+        from pipeline.clock import day_of_capture
+        from pipeline.domain.context import Context
+        from pipeline.domain.reuse import Limits, reuse_among
+        from pipeline.result import Heading
+
         capture = read_folder(folder)
-        evidence = examine(capture, networks, calibration, load_templates())
-        as_of = day or capture.info.as_of or day_of_capture(capture.info.captured_at)
-        context = Context(capture.info, policy, calibration, as_of)
-        if before is not None:
+        evidence = self._examine(capture, self.calibration)
+        as_of = self.day or capture.info.as_of or day_of_capture(capture.info.captured_at)
+        context = Context(capture.info, self.policy, self.calibration, as_of)
+        if self.before is not None:
             mine = evidence.fingerprints, capture.info.applicant
-            context = replace(context, reuse=reuse_among(*mine, before, Limits.of(calibration)))
-            before.append(mine)
-        verdict = decide(evidence, context)
+            context = replace(context, reuse=reuse_among(*mine, self.before, Limits.of(self.calibration)))
+            self.before.append(mine)
         heading = Heading(str(uuid.uuid5(uuid.NAMESPACE_URL, folder.resolve().as_uri())), str(folder), 1, datetime.now(UTC))
-        resource = support_resource(heading, evidence, verdict, context)
-        if overlays is not None:
+        resource = self._decided(heading, capture, evidence, context, folder.name)
+        if self.packs is not None:
+            words = folder / "support.json"
+            info = words.read_bytes() if words.is_file() else b"{}"
+            packed(capture, info, resource, context, self.packs / f"{folder.name}{SUFFIX}")
+        return resource
+
+    def _pack(self, path: Path) -> dict[str, Any]:
+        """By what the pack froze, whatever the options say; `pack` tells whether the verdict is the one that was signed."""
+        from pipeline.packs.file import read_pack
+        from pipeline.result import Heading
+
+        pack = read_pack(path)
+        evidence = self._examine(pack.capture, pack.frozen.calibration)
+        heading = Heading(pack.frozen.id, str(path), pack.frozen.round, pack.frozen.received_at)
+        context = pack.frozen.context(pack.capture.info)
+        resource = self._decided(heading, pack.capture, evidence, context, path.stem)
+        networks = {**pack.frozen.networks, **evidence.networks}
+        others = [name for name, digest in networks.items() if pack.frozen.networks.get(name) != digest]
+        same = all(resource[name] == pack.verdict.get(name) for name in ("verdict", "reasons"))
+        return {**resource, "pack": {"signed_by": pack.signed_by, "same_verdict": same, "other_networks": sorted(others)}}
+
+    def _examine(self, capture: Capture, calibration: Calibration) -> Evidence:
+        from models.registry import load_templates
+        from pipeline.verify import examine
+
+        return examine(capture, self.networks, calibration, load_templates())
+
+    def _decided(self, heading: Heading, capture: Capture, evidence: Evidence, context: Context, name: str) -> dict[str, Any]:
+        from pipeline.decide import decide
+        from pipeline.result import support_resource
+
+        resource = support_resource(heading, evidence, decide(evidence, context), context)
+        if self.overlays is not None:
             from pipeline.cli.overlay import draw_overlays
 
-            draw_overlays(capture, resource, overlays / folder.name)
+            draw_overlays(capture, resource, self.overlays / name)
         return resource
-    except ApoyoError as error:
-        return {"source": str(folder), "error": {"code": error.code, "detail": error.detail}}
-    except Exception as error:  # noqa: BLE001 - a defect met by one support must not stop the others; it is shown in full
-        traceback.print_exc()
-        return {"source": str(folder), "error": {"code": "unexpected", "detail": type(error).__name__}}
+
+
+def packed(capture: Capture, info: bytes, resource: dict[str, Any], context: Context, path: Path) -> None:
+    """Writes an evidence pack. info: support.json as it came. Raises `Misconfigured` where the signing key is not private."""
+    from pipeline.packs.file import signing_key, write_pack
+    from pipeline.packs.frozen import FORMAT, Frozen
+    from pipeline.packs.pictures import pictures_of
+    from pipeline.settings import Settings
+
+    received = datetime.fromisoformat(resource["received_at"])
+    frozen = Frozen(FORMAT, resource["id"], context.round, received, context.as_of, context.policy, context.reuse, context.roll,
+                    context.device, context.activated, context.calibration, resource["networks"], {})
+    key = signing_key(Settings.load().storage.pack_key_file)
+    write_pack(path, frozen, capture, info, resource, pictures_of(capture, resource), key)
 
 
 def read_folder(folder: Path) -> Capture:
@@ -157,10 +219,18 @@ def print_table(results: list[dict[str, Any]]) -> None:
             continue
         style = VERDICT_STYLES[result["verdict"]]
         reasons = in_spanish(result["reasons"])
+        if "pack" in result:
+            reasons = "\n".join(filter(None, (reasons, _of_pack(result["pack"]))))
         total = sum(result["timings_ms"].values())
         candidates = "/".join(result["card"]["candidates"]) or "–"
         table.add_row(name, candidates, f"[{style}]{result['verdict']}[/]", reasons, f"{total:.0f}")
     table_console().print(table)
+
+
+def _of_pack(told: dict[str, Any]) -> str:
+    verdict = "el mismo resultado que el firmado" if told["same_verdict"] else "OTRO resultado que el firmado"
+    others = f"; otras redes: {', '.join(told['other_networks'])}" if told["other_networks"] else ""
+    return f"[paquete íntegro, llave {told['signed_by'][:16]}: {verdict}{others}]".replace("[", "\\[")
 
 
 def table_console() -> Console:

@@ -12,7 +12,7 @@ import pytest
 
 from models.registry import load_calibration
 from pipeline.cli.serve import running_service
-from pipeline.cli.verify import judge_folder
+from pipeline.cli.verify import Desk
 from pipeline.domain.plan import Place
 from pipeline.domain.process import DEMO_PROCESS
 from pipeline.settings import Settings
@@ -60,7 +60,7 @@ def wait_for(client: httpx.Client, place: str) -> dict[str, Any]:
 @pytest.mark.system
 @pytest.mark.parametrize("case", COMPARED)
 def test_the_service_and_the_command_line_agree(served: dict[str, dict[str, Any]], cases: dict[str, Path], case: str) -> None:
-    local = judge_folder(cases[case], DEMO_PROCESS, None, local_networks(), load_calibration(), None)
+    local = Desk(DEMO_PROCESS, None, local_networks(), load_calibration()).judge(cases[case])
     local = json.loads(json.dumps(local))
     assert {key: served[case][key] for key in local if key not in OWN} == {
         key: value for key, value in local.items() if key not in OWN}
