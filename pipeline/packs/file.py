@@ -122,7 +122,7 @@ def _entries(path: Path) -> dict[str, bytes]:
                 with pack.open(entry) as file:
                     found[entry.filename] = file.read(entry.file_size + 1)
             return found
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError) as error:
         raise BadInput(f"it does not open as an evidence pack: {type(error).__name__}", code="bad_pack") from error
 
 
