@@ -14,7 +14,7 @@ def pack(
     ids: Annotated[list[str], typer.Argument(metavar="ID…", help="Supports, by the ids that the API gave them.")],
     out: Annotated[Path, typer.Option(metavar="OUT", help="The folder that the packs are written into.")] = Path("packs"),
 ) -> None:
-    """Write a signed evidence pack of each support: captures, evidence, verdict, rules. It holds a citizen's data in the clear."""
+    """Write a signed evidence pack of each support: captures, evidence, verdict, rules. All of it lies there in the clear."""
     from models.registry import load_calibration
     from pipeline.errors import ApoyoError
     from pipeline.packs.file import signing_key
