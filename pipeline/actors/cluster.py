@@ -105,8 +105,13 @@ def _environment(settings: Settings) -> dict[str, str]:
     read_or_make_secret(settings.ray.token_file, lambda: secrets.token_hex(32))
     return {
         **_COMMON, "RAY_AUTH_TOKEN_PATH": str(settings.ray.token_file), "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1",
+        **thread_environment(),
     }
+
+
+def thread_environment() -> dict[str, str]:
+    """What keeps libraries from pools of their own in a worker: the plan is workers, of one thread each."""
+    return dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1")
 
 
 def _ray_folder(data_dir: Path) -> Path:
