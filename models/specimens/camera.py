@@ -12,9 +12,10 @@ import numpy as np
 
 from models.specimens import camera_scene as scene_parts
 from models.specimens.backgrounds import ALL_SURFACES, EASY_SURFACES, packaged
-from models.specimens.camera_copies import on_screen, photocopied
+from models.specimens.camera_copies import on_phone, on_screen, photocopied
 from models.specimens.camera_light import LAMPS, Light, gains, veil
 from models.specimens.camera_pose import Pose, PoseRange, draw_pose
+from models.specimens.camera_prints import colour_copied, cut_out
 from models.specimens.camera_sensor import blur, encode, expose, motion_blur
 from pipeline.domain.evidence import BoxMm
 from pipeline.networks.api import Image
@@ -45,7 +46,11 @@ class Defect(StrEnum):
 
     BLURRED = "blurred"
     PHOTOCOPY = "photocopy"
+    COLOUR_COPY = "colour_copy"
+    CUT_OUT = "cut_out"
+    """A copy, in colour or grey, cut out of its sheet."""
     SCREEN = "screen"
+    PHONE_SCREEN = "phone_screen"
     CUT = "cut"
     GLARE = "glare"
     DARK = "dark"
@@ -54,6 +59,9 @@ class Defect(StrEnum):
     """A thumb upon what is needed, not beside it as in good captures."""
     MOTION = "motion"
     FAR = "far"
+
+
+_SCREENS = (Defect.SCREEN, Defect.PHONE_SCREEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +197,21 @@ def _with_card(rng: np.random.Generator, pose: Pose, scene: Scene, severity: Sev
     most = RANGES[severity].clutter
     desk, laid = scene_parts.draw_desk(rng, pose, scene.surface, scene.surface_seed, int(rng.integers(0, most + 1)))
     facts["clutter"] = laid
-    if defect is Defect.PHOTOCOPY:
+    if defect in (Defect.PHOTOCOPY, Defect.COLOUR_COPY):
         scene_parts.lay_sheet(rng, desk)
         photo = scene_parts.view_desk(desk, pose)
-        scene_parts.lay_face(photo, pose, photocopied(rng, side), rounded=False)
-    elif defect is Defect.SCREEN:
-        scene_parts.lay_device(rng, desk)
+        copy = photocopied(rng, side) if defect is Defect.PHOTOCOPY else colour_copied(rng, side)
+        scene_parts.lay_face(photo, pose, copy, rounded=defect is Defect.COLOUR_COPY)
+    elif defect is Defect.CUT_OUT:
+        scene_parts.cast_card_shadow(rng, desk, lift=0.4)
         photo = scene_parts.view_desk(desk, pose)
-        texture, facts["screen_px"] = on_screen(rng, side)
+        copy, outline, facts["copy"] = cut_out(rng, side)
+        scene_parts.lay_face(photo, pose, copy, outline=outline)
+    elif defect in _SCREENS:
+        scene_parts.lay_device(rng, desk, phone=defect is Defect.PHONE_SCREEN)
+        photo = scene_parts.view_desk(desk, pose)
+        texture, facts["screen_px"] = (on_screen(rng, side) if defect is Defect.SCREEN
+                                       else on_phone(rng, side, pose.px_per_mm))
         scene_parts.lay_face(photo, pose, texture, filtered=False, rounded=False)
     else:
         scene_parts.cast_card_shadow(rng, desk)
@@ -236,9 +251,9 @@ def _lens(rng: np.random.Generator, photo: Image, pose: Pose, ranges: _Ranges, d
         photo, sigma = motion_blur(photo, length, angle), float(ranges.sigma[0]) * scale
     else:
         # a screen is still and bright: the phone focuses on its pixels
-        low, high = (0.2, 0.6) if defect is Defect.SCREEN else ranges.sigma
+        low, high = (0.2, 0.6) if defect in _SCREENS else ranges.sigma
         sigma = float(rng.uniform(low, high)) * scale
-        if ranges.motion and defect is not Defect.SCREEN and rng.random() < 0.35:
+        if ranges.motion and defect not in _SCREENS and rng.random() < 0.35:
             length, angle = float(rng.uniform(2, ranges.motion)) * scale, float(rng.uniform(0, 180))
             facts |= {"motion_px": round(length, 2), "motion_angle": round(angle, 1)}
             photo, sigma = motion_blur(photo, length, angle), float(ranges.sigma[0]) * scale

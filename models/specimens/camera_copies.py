@@ -1,4 +1,4 @@
-"""Cards that are not there themselves: toner on paper, and a picture of a card on a screen."""
+"""Cards that are not there themselves: toner on paper, and a picture of a card on a screen or a phone."""
 
 from __future__ import annotations
 
@@ -78,3 +78,42 @@ def device_around(rng: np.random.Generator, px_per_mm: float) -> tuple[Image, Im
     picture[rim:rim + bar, rim:w - rim] = np.clip(ground * 0.85 + 8, 0, 255).astype(np.uint8)
     centre = ((bezel + sides[0] + CARD_MM[0] / 2) * px_per_mm, (bezel + sides[2] + CARD_MM[1] / 2) * px_per_mm)
     return picture, rounded_mask(w, h, 5 * px_per_mm), (float(centre[0]), float(centre[1]))
+
+
+def on_phone(rng: np.random.Generator, card: Image, px_per_mm: float) -> tuple[Image, float]:
+    """The card over the width of a phone's OLED screen: a green dot in each pixel, red and blue in every other one.
+
+    px_per_mm: of the photo. Its pixels gather light over their own square, so the texture is softened by a third of one
+    before it is sampled: what is left of the grid is faint, and beats slowly. Returns as `on_screen`.
+    """
+    across = int(rng.integers(1000, 1750))
+    down = round(across * card.shape[0] / card.shape[1])
+    small = cv2.resize(card, (across, down), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    warmth = float(rng.uniform(-0.03, 0.10))
+    vivid = float(rng.uniform(1.0, 1.35))
+    grey = small.mean(axis=2, keepdims=True)
+    light = np.clip(grey + (small - grey) * vivid, 0, 1) * np.array([1 + warmth, 1.0, 1 - 0.7 * warmth], np.float32)
+    light = 0.005 + float(rng.uniform(0.78, 0.95)) * light
+    cell = np.full((2 * _SUBPIXELS, 2 * _SUBPIXELS, 3), 0.12, np.float32)
+    cell[0::3, 0, 1] = cell[0::3, 3, 1] = 1.0
+    cell[1:3, 1:3, 2] = cell[4:6, 4:6, 2] = 0.9
+    cell[1:3, 4:6, 0] = cell[4:6, 1:3, 0] = 0.9
+    tiles = (down // 2 + 1, across // 2 + 1)
+    pattern = np.tile(cell / cell.mean(axis=(0, 1)), (*tiles, 1))[:down * _SUBPIXELS, :across * _SUBPIXELS]
+    big = cv2.resize(light, (across * _SUBPIXELS, down * _SUBPIXELS), interpolation=cv2.INTER_NEAREST)
+    sigma = across * _SUBPIXELS / (CARD_MM[0] * px_per_mm) / 3
+    soft = cv2.GaussianBlur(np.clip(big * pattern, 0, 4), (0, 0), max(0.3, sigma))
+    return np.clip(soft * 235, 0, 255).astype(np.uint8), float(across)
+
+
+def phone_around(rng: np.random.Generator, px_per_mm: float) -> tuple[Image, Image, tuple[float, float]]:
+    """A phone held sideways whose screen is hardly higher than the card that it shows; as `device_around`."""
+    top, bottom, left, right = (float(v) for v in rng.uniform((0, 0, 2, 2), (4, 4, 30, 30)))
+    bezel = float(rng.uniform(1.5, 4))
+    width, height = CARD_MM[0] + left + right, CARD_MM[1] + top + bottom
+    w, h, rim = round((width + 2 * bezel) * px_per_mm), round((height + 2 * bezel) * px_per_mm), round(bezel * px_per_mm)
+    picture = np.full((h, w, 3), float(rng.uniform(8, 30)), np.uint8)
+    ground = float(rng.choice([3.0, 25.0, 205.0]))
+    picture[rim:h - rim, rim:w - rim] = np.array([ground + 6, ground, max(0.0, ground - 4)]).astype(np.uint8)
+    centre = bezel + left + CARD_MM[0] / 2, bezel + top + CARD_MM[1] / 2
+    return picture, rounded_mask(w, h, 8 * px_per_mm), (centre[0] * px_per_mm, centre[1] * px_per_mm)

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.specimens.backgrounds import draw_surface, noise
 from models.specimens.backgrounds_clutter import THINGS, lay, rounded_mask, scatter, turned
-from models.specimens.camera_copies import device_around, sheet_around
+from models.specimens.camera_copies import device_around, phone_around, sheet_around
 from models.specimens.camera_light import overlap
 from models.specimens.camera_pose import Pose, inverse
 from pipeline.domain.evidence import BoxMm
@@ -60,10 +60,10 @@ def lay_sheet(rng: np.random.Generator, desk: Desk) -> None:
     _lay_under(desk, page, np.full(page.shape[:2], 255, np.uint8), centre, shadow_mm=0.7)
 
 
-def lay_device(rng: np.random.Generator, desk: Desk) -> None:
+def lay_device(rng: np.random.Generator, desk: Desk, *, phone: bool = False) -> None:
     """Puts a device with a lit screen under where the card's picture will be; what is round it is dimmer than the screen."""
     np.copyto(desk.image, cv2.convertScaleAbs(desk.image, alpha=float(rng.uniform(0.3, 0.75))))
-    picture, mask, centre = device_around(rng, desk.px_per_mm)
+    picture, mask, centre = (phone_around if phone else device_around)(rng, desk.px_per_mm)
     _lay_under(desk, picture, mask, centre, shadow_mm=2.5)
 
 
@@ -79,11 +79,11 @@ def _lay_under(desk: Desk, picture: Image, mask: Image, centre: tuple[float, flo
     lay(desk.image, picture, mask, (x - centre[0] + w / 2, y - centre[1] + h / 2), shadow_mm * desk.px_per_mm)
 
 
-def cast_card_shadow(rng: np.random.Generator, desk: Desk) -> None:
-    """The card's contact shadow on the desk: narrow, to the side away from the lamp."""
+def cast_card_shadow(rng: np.random.Generator, desk: Desk, lift: float = 1.0) -> None:
+    """The card's contact shadow on the desk: narrow, to the side away from the lamp. lift: how thick it is, paper less than 1."""
     scale = desk.px_per_mm
     mask = rounded_mask(round(CARD_MM[0] * scale), round(CARD_MM[1] * scale), CORNER_RADIUS_MM * scale)
-    angle, reach = float(rng.uniform(0, 2 * math.pi)), float(rng.uniform(0.3, 1.4))
+    angle, reach = float(rng.uniform(0, 2 * math.pi)), float(rng.uniform(0.3, 1.4)) * lift
     x, y = desk.at(CARD_MM[0] / 2 + reach * math.cos(angle), CARD_MM[1] / 2 + reach * math.sin(angle))
     pad = math.ceil(4 * scale)
     dark = cv2.GaussianBlur(cv2.copyMakeBorder(mask, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0), (0, 0),
@@ -108,8 +108,11 @@ def lay_edge(rng: np.random.Generator, photo: Image, pose: Pose) -> None:
     _paste(photo, core, rounded_mask(w, h, CORNER_RADIUS_MM * scale), pose.desk @ _texels_to_mm(w, h), cv2.INTER_LINEAR)
 
 
-def lay_face(photo: Image, pose: Pose, side: Image, *, filtered: bool = True, rounded: bool = True) -> None:
+def lay_face(photo: Image, pose: Pose, side: Image, *, filtered: bool = True, rounded: bool = True,
+             outline: Image | None = None) -> None:
     """The card's printed face, in place. side: (h, w, 3) BGR that covers the whole card.
+
+    `outline`: (h, w) mask in place of the card's own, `rounded` or not.
 
     `filtered`: reduced to the photo's scale before it is sampled, as a lens does; without, what is finer than a photo
     pixel aliases (a screen's grid is meant to).
@@ -122,6 +125,8 @@ def lay_face(photo: Image, pose: Pose, side: Image, *, filtered: bool = True, ro
             side = np.asarray(cv2.resize(side, size, interpolation=cv2.INTER_AREA), np.uint8)
     h, w = side.shape[:2]
     mask = rounded_mask(w, h, CORNER_RADIUS_MM * w / CARD_MM[0]) if rounded else np.full((h, w), 255, np.uint8)
+    if outline is not None:
+        mask = np.asarray(cv2.resize(outline, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
     _paste(photo, side, mask, pose.card @ _texels_to_mm(w, h), cv2.INTER_CUBIC if filtered else cv2.INTER_LINEAR)
 
 

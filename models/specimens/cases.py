@@ -68,6 +68,8 @@ _ALL = (
     *(Case(f"edited_{edit}", Outcome.REVIEW, edit=edit, share=1.0 if edit is Edit.CURP else 0) for edit in Edit),
     Case("photocopy", Outcome.REVIEW, _BOTH, front_defect=Defect.PHOTOCOPY, back_defect=Defect.PHOTOCOPY, share=1.5),
     Case("screen", Outcome.REVIEW, _BOTH, front_defect=Defect.SCREEN, back_defect=Defect.SCREEN, share=1.5),
+    *(Case(str(defect), Outcome.REVIEW, _BOTH, front_defect=defect, back_defect=defect, share=0.75)
+      for defect in (Defect.COLOUR_COPY, Defect.CUT_OUT, Defect.PHONE_SCREEN)),
     Case("no_signature", Outcome.RETAKE, (Subject.SIGNATURE,), signature=SignatureKind.BLANK),
     Case("dot_signature", Outcome.RETAKE, (Subject.SIGNATURE,), signature=SignatureKind.DOT, share=0.5),
     Case("line_signature", Outcome.RETAKE, (Subject.SIGNATURE,), signature=SignatureKind.LINE, share=0.5),

@@ -11,7 +11,9 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from models.specimens.camera import RANGES, Defect, Severity, Shot, draw_scene, photograph
+from models.specimens.camera_copies import on_phone
 from models.specimens.camera_pose import card_outline, draw_pose
+from models.specimens.camera_prints import colour_copied, cut_out
 from models.specimens.camera_sensor import encode, motion_blur, stored
 from pipeline.stages.geometry import CARD_MM, homography, is_convex, transform
 
@@ -89,7 +91,8 @@ def test_an_orientation_outside_exif_is_refused() -> None:
         stored(np.zeros((4, 4, 3), np.uint8), 9)
 
 
-@pytest.mark.parametrize("defect", [None, Defect.SCREEN, Defect.PHOTOCOPY, Defect.NO_CARD])
+@pytest.mark.parametrize("defect", [None, Defect.SCREEN, Defect.PHONE_SCREEN, Defect.PHOTOCOPY, Defect.COLOUR_COPY,
+                                    Defect.CUT_OUT, Defect.NO_CARD])
 def test_the_same_state_gives_the_same_bytes(defect: Defect | None) -> None:
     side = None if defect is Defect.NO_CARD else side_with_dots()
 
@@ -141,3 +144,29 @@ def test_defects_show_in_the_pixels() -> None:
     assert colour(card_of(Defect.PHOTOCOPY)) < 0.5 * colour(good)
     assert card_of(Defect.DARK).mean() < 0.25 * good.mean()
     assert (card_of(Defect.GLARE)[400:500, 100:750].min(axis=2) > 230).mean() > 0.6
+
+
+def test_a_colour_copy_keeps_the_colour_and_breaks_it_into_dots() -> None:
+    """A plain pink side: the copy is about as pink, and four inks vary where the side did not."""
+    side = np.full((1080, 1712, 3), (190, 170, 240), np.uint8)
+    copy = colour_copied(np.random.default_rng(4), side).astype(np.float32)
+    assert np.ptp(copy.mean(axis=(0, 1))) > 0.4 * 70
+    assert copy[..., 1].std() > 12
+    small = cv2.resize(copy, (107, 68), interpolation=cv2.INTER_AREA)
+    assert small[..., 1].std() < 0.5 * copy[..., 1].std()
+
+
+def test_a_cut_out_is_cut_square_or_round_with_or_without_a_rim() -> None:
+    side = np.full((540, 856, 3), (60, 60, 200), np.uint8)
+    drawn = [cut_out(np.random.default_rng(seed), side) for seed in range(12)]
+    assert {kind for _, _, kind in drawn} == {"colour", "grey"}
+    assert {int(mask[2, 2]) for _, mask, _ in drawn} == {0, 255}
+    rims = [bool((picture[picture.shape[0] // 2, 0] >= 240).all()) for picture, _, _ in drawn]
+    assert any(rims) and not all(rims)
+
+
+def test_a_phone_s_screen_is_darker_between_its_dots_the_nearer_the_camera() -> None:
+    side = np.full((540, 856, 3), 200, np.uint8)
+    near, far = (on_phone(np.random.default_rng(2), side, px_per_mm)[0].astype(np.float32) for px_per_mm in (40.0, 8.0))
+    assert np.percentile(near, 5) < 0.5 * np.percentile(far, 5)
+    assert near.std() > 3 * far.std()
