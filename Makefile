@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check k8s-check test-operations chaos bench specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards evaluate-reuse evaluate-readers
+.PHONY: help install weights demo up test check k8s-check test-operations chaos bench specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,10 @@ evaluate-readers: weights ## is the card read: codes, MRZ, fields, forged charac
 	@$(BIN)/apoyo bench reading
 	@$(BIN)/python -m benchmarks.page
 
+evaluate-presentation: weights ## are copies and screens suspected, and cards not: docs/presentation.md; the threshold anew
+	@$(BIN)/python -m models.evaluation.presentation --write
+	@$(BIN)/python -m benchmarks.page
+
 evaluate-reuse: weights ## are copies found, and others not called copies: docs/reuse.md (faces: with the data folder, see --help)
 	@$(BIN)/python -m models.evaluation.reuse --write
 	@$(BIN)/python -m benchmarks.page
@@ -82,6 +86,9 @@ train-readers: $(STAMP) ## train the MRZ and field readers again (needs the extr
 
 train-restorer: $(STAMP) ## train the code restorer again (needs the extra: pip install -e '.[train]')
 	@$(BIN)/python -m models.training.restorer
+
+train-presentation: $(STAMP) ## train the presentation network again (needs the extra: pip install -e '.[train]')
+	@$(BIN)/python -m models.training.presentation
 
 clean: ## what the demo and the tools made; not the virtual environment
 	rm -rf var demo out .cache .mypy_cache .ruff_cache

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 from benchmarks.gpu_page import gpu_lines
 from benchmarks.load_page import load_drawing, load_lines
+from benchmarks.presentation_page import det_plot, presentation_lines
 from benchmarks.report import RESULTS
 from benchmarks.reuse_page import reuse_lines
 
@@ -40,6 +41,11 @@ def main() -> None:
     accuracy, costs = result_of("reuse_accuracy"), result_of("reuse")
     if accuracy is not None:
         (DOCS / "reuse.md").write_text("\n".join(reuse_lines(accuracy, costs, _made_on(accuracy))) + "\n", encoding="utf-8")
+    presentation = result_of("presentation")
+    if presentation is not None:
+        page = "\n".join(presentation_lines(presentation, _made_on(presentation))) + "\n"
+        (DOCS / "presentation.md").write_text(page, encoding="utf-8")
+        (DOCS / "presentation.svg").write_text(det_plot(presentation), encoding="utf-8")
 
 
 def result_of(name: str) -> dict[str, Any] | None:

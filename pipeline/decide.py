@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.checks import card, deception, person, readings, reuse
-from pipeline.checks.build import not_executed
 from pipeline.domain.context import Context
 from pipeline.domain.evidence import Evidence
 from pipeline.domain.reasons import CATALOGUE
-from pipeline.domain.verdict import Check, CheckName, CheckOutcome, Outcome, Reason, Subject, Verdict, first_of_each
+from pipeline.domain.verdict import Check, CheckOutcome, Outcome, Reason, Subject, Verdict, first_of_each
 
 CheckFunction = Callable[[Evidence, Context], Check]
 
@@ -37,6 +36,7 @@ CHECKS: tuple[CheckFunction, ...] = (
     person.signature_present,
     deception.presentation_front,
     deception.presentation_back,
+    deception.presentation_selfie,
     reuse.reuse_image,
     reuse.reuse_card,
     reuse.reuse_face,
@@ -45,8 +45,6 @@ CHECKS: tuple[CheckFunction, ...] = (
     deception.device,
     deception.consent,
 )
-NOT_PERFORMED = (CheckName.PRESENTATION_SELFIE,)
-"""Named in the contract and not built yet: `not_executed` in every result, so that no policy can mistake them for passed."""
 
 PRECEDENCE = (Outcome.REJECTED, Outcome.RETAKE, Outcome.REVIEW)
 """A rule that forbids comes before a picture to take again, and that before a person's time: a retake may settle the doubt."""
@@ -54,8 +52,7 @@ PRECEDENCE = (Outcome.REJECTED, Outcome.RETAKE, Outcome.REVIEW)
 
 def decide(evidence: Evidence, context: Context) -> Verdict:
     """Every check, weighed."""
-    checks = tuple(check(evidence, context) for check in CHECKS) + tuple(map(not_executed, NOT_PERFORMED))
-    return weigh(checks, context)
+    return weigh(tuple(check(evidence, context) for check in CHECKS), context)
 
 
 def weigh(checks: tuple[Check, ...], context: Context) -> Verdict:

@@ -94,7 +94,7 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
     with watch.stage("card_look"):
         card_look = look_at_card(survey.upright, networks)
     with watch.stage("presentation"):
-        presentation = measure_presentation(survey.upright, photo.view, quad, calibration)
+        presentation = measure_presentation(survey.upright, photo.view, quad, networks, calibration)
     evidence = SideEvidence(survey.side, capture_side, as_corners(quad * photo.scale), located.score, None, quality, presentation)
     return seen, FoundSide(evidence, photo, quad, survey.upright, survey.grey, survey.codes, card_look)
 

@@ -18,6 +18,7 @@ from pipeline.stages.fingerprint import Seen, fingerprints
 from pipeline.stages.identify_model import identify_model
 from pipeline.stages.match_face import match_faces
 from pipeline.stages.places import codes_evidence, opened_by
+from pipeline.stages.presentation import selfie_grid
 from pipeline.stages.read_front import read_front
 from pipeline.stages.read_mrz import read_mrz
 from pipeline.stages.signature import find_ink, judge_ink
@@ -49,6 +50,8 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
     with watch.stage("faces"):
         faces = match_faces(front.image if front else None, front.evidence.quality.px_per_mm if front else 0.0,
                             selfie, networks, calibration)
+    with watch.stage("presentation"):
+        grid = selfie_grid(selfie.view) if selfie else None
     with watch.stage("signature"):
         ink = find_ink(drawing.view if drawing else None, capture.info.strokes, calibration)
         signature = judge_ink(ink, calibration)
@@ -71,5 +74,5 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
 
     card = CardEvidence(model.model, model.candidates, model.confidence, model.witnesses, seen_front, seen_back, photos,
                         aligned.evidence)
-    face = replace(faces.evidence, selfie_readable=selfie is not None)
+    face = replace(faces.evidence, selfie_readable=selfie is not None, selfie_screen=grid)
     return Evidence(card, codes, mrz, readings, face, signature, prints, watch.ms, networks.digests())

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from models.specimens.camera_copies import on_screen
 from models.specimens.camera_light import LAMPS, Light, gains
 from models.specimens.camera_sensor import blur, encode, expose
 from models.specimens.faces import FacePhoto
@@ -41,6 +42,22 @@ def take_selfie(face: FacePhoto, rng: np.random.Generator, *, phone: str = "Tele
     facts = {"photo": face.photo, "head_share": round(share, 3), "turn": round(turn, 1), "lamp": lamp, "noise": round(noise, 2),
              "quality": quality, "orientation": orientation}
     return encode(lit, quality, orientation, phone, moment), facts
+
+
+def replay_selfie(face: FacePhoto, rng: np.random.Generator) -> bytes:
+    """(JPEG) A selfie as `take_selfie` takes it, shown on a screen and photographed from there, upright."""
+    first = cv2.imdecode(np.frombuffer(take_selfie(face, rng)[0], np.uint8), cv2.IMREAD_COLOR)
+    texture, _ = on_screen(rng, np.asarray(first, np.uint8))
+    height = int(rng.choice(LONG_SIDES))
+    frame = round(height * 0.75), height
+    scale = frame[0] / texture.shape[1] * float(rng.uniform(0.9, 1.2))
+    move = cv2.getRotationMatrix2D((texture.shape[1] / 2, texture.shape[0] / 2), float(rng.uniform(-5, 5)), scale)
+    move[:, 2] += [frame[0] / 2 - texture.shape[1] / 2, frame[1] / 2 - texture.shape[0] / 2]
+    seen = blur(np.asarray(cv2.warpAffine(texture, move, frame), np.uint8), float(rng.uniform(0.2, 0.8)) * height / 2000)
+    light = Light("daylight", float(rng.uniform(0.85, 1.1)), float(rng.uniform(0.02, 0.15)), 0.0, 0.0)
+    veil = np.zeros((2, 2), np.float32)
+    lit = expose(rng, seen, gains(rng, frame, light), veil, float(rng.uniform(1.5, 4.0)), chroma=0.5)
+    return encode(lit, int(rng.integers(80, 94)), 1, "Telefono", "2026:11:24 10:00:00")
 
 
 def _frame(rng: np.random.Generator, face: FacePhoto, frame: tuple[int, int], share: float, turn: float) -> Image:

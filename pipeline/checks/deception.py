@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.checks.build import failed, not_executed, passed
+from pipeline.checks.build import failed, not_executed, passed, uncertain
+from pipeline.domain.calibration import Calibration
 from pipeline.domain.context import Context
-from pipeline.domain.evidence import Evidence, SideEvidence
+from pipeline.domain.evidence import Evidence, Presentation, SideEvidence
 from pipeline.domain.verdict import Check, CheckName, Subject
 
-KINDS = ("photocopy", "screen")
-"""What a presentation is suspected of."""
+SAID = {"photocopy": ("photocopy", "a photocopy"), "colour_copy": ("photocopy", "a copy in colour"),
+        "screen": ("screen", "a screen")}
+"""What a presentation is suspected of: the reason that it gives, and its words."""
 
 
 def presentation_front(evidence: Evidence, context: Context) -> Check:
@@ -24,24 +26,46 @@ def presentation_back(evidence: Evidence, context: Context) -> Check:
     """
     front = evidence.card.front.presentation.photocopy if evidence.card.front is not None else None
     coloured = front is not None and front <= context.calibration["presentation.photocopy_max"]
-    kinds = ("screen",) if coloured else KINDS
-    return _presentation(CheckName.PRESENTATION_BACK, Subject.BACK, evidence.card.back, context, kinds)
+    cleared = "photocopy" if coloured else None
+    return _presentation(CheckName.PRESENTATION_BACK, Subject.BACK, evidence.card.back, context, cleared)
 
 
 def _presentation(name: CheckName, subject: Subject, side: SideEvidence | None, context: Context,
-                  kinds: tuple[str, ...] = KINDS) -> Check:
+                  cleared: str | None = None) -> Check:
     """Is it the card itself, or a copy of it? Suspicion goes to a person; it never refuses."""
-    if side is None:
+    suspicion = None if side is None else suspicion_of(side.presentation, context.calibration, cleared)
+    if side is None or suspicion is None:
         return not_executed(name)
-    scores = (("photocopy", side.presentation.photocopy), ("screen", side.presentation.screen))
-    measured = [(kind, score) for kind, score in scores if score is not None and kind in kinds]
-    for kind, score in measured:
-        threshold = context.calibration[f"presentation.{kind}_max"]
-        if score > threshold:
-            return failed(name, f"{subject}.{kind}", subject, f"looks like a {kind}", score, threshold)
-    if not measured:
-        return not_executed(name)
-    return passed(name, measured[0][1], context.calibration[f"presentation.{measured[0][0]}_max"])
+    threshold = context.calibration["presentation.suspicion_max"]
+    if suspicion <= threshold:
+        return passed(name, suspicion, threshold)
+    scores = side.presentation.measured
+    code, words = SAID[max((kind for kind in scores if kind != cleared), key=scores.__getitem__)]
+    return failed(name, f"{subject}.{code}", subject, f"looks like {words}", suspicion, threshold)
+
+
+def suspicion_of(presentation: Presentation, calibration: Calibration, cleared: str | None = None) -> float | None:
+    """How much a side looks like no card, 0..1; None: not measured. `cleared`: a kind that does not count.
+
+    The scores add up: a copy that looks half like one kind and half like another is no card. Where one frequency stands out all
+    over the card, nothing else is asked.
+    """
+    scores = [score for kind, score in presentation.measured.items() if kind != cleared]
+    if not scores:
+        return None
+    gridded = presentation.grid is not None and presentation.grid > calibration["presentation.grid_max"]
+    return 1.0 if gridded else min(1.0, sum(scores))
+
+
+def presentation_selfie(evidence: Evidence, context: Context) -> Check:
+    """The selfie is of a person, not of a screen that shows one. It is advice: by itself it is never more than a doubt, which
+    counts where the process requires this check."""
+    score, threshold = evidence.face.selfie_screen, context.calibration["presentation.selfie_screen_max"]
+    if score is None:
+        return not_executed(CheckName.PRESENTATION_SELFIE)
+    if score <= threshold:
+        return passed(CheckName.PRESENTATION_SELFIE, score, threshold)
+    return uncertain(CheckName.PRESENTATION_SELFIE, "selfie.screen", Subject.SELFIE, "looks like a screen", score, threshold)
 
 
 def registry(_: Evidence, context: Context) -> Check:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.calibrate_presentation import presentation_command
 from pipeline.cli.verify import read_folder
 from pipeline.errors import BadInput
 
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 calibrate = typer.Typer(no_args_is_help=True, help="Fits what this release only assumes to an operator's own cards.")
 
 
-@calibrate.callback()
-def calibrate_group() -> None:
-    """Keeps `templates` a sub-command while it is the only one."""
+calibrate.command("presentation")(presentation_command)
 
 
 @calibrate.command("templates")

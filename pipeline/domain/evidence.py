@@ -143,10 +143,20 @@ class SideQuality:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """What the picture looks like it shows. Scores 0..1, higher is more suspicious; None: not measured."""
+    """What the picture looks like it shows. Scores 0..1, higher is more suspicious; None: not measured. Together they are at
+    most 1: what they leave is the card itself. `photocopy` is one in grey. `grid`, a measure of its own: how much one frequency
+    stands out all over the card, as dots of print and a screen's pixels make it."""
 
     photocopy: float | None
     screen: float | None
+    colour_copy: float | None = None
+    grid: float | None = None
+
+    @property
+    def measured(self) -> Mapping[str, float]:
+        """The scores that there are, by name, without `grid`."""
+        scores = {"photocopy": self.photocopy, "colour_copy": self.colour_copy, "screen": self.screen}
+        return {kind: score for kind, score in scores.items() if score is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +263,8 @@ class FaceEvidence:
     ghost_similarity: float | None
     selfie_readable: bool = True
     """False where the selfie's bytes do not decode or are missing."""
+    selfie_screen: float | None = None
+    """How much a screen's grid stands out in the selfie, 0..1; None: not measured."""
 
 
 class SignatureKind(StrEnum):

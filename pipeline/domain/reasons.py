@@ -125,6 +125,7 @@ CATALOGUE: dict[str, ReasonKind] = {
     "face.low_quality": _review("La fotografía de la credencial o la selfie no se ve con suficiente detalle.", Ine.PHOTO),
     "face.ghost_differs": _review("Las dos fotografías de la credencial no parecen de la misma persona.", Ine.CARD),
     "selfie.unreadable_file": _retake("No pudimos abrir tu selfie. Tómala y envíala otra vez.", Ine.PHOTO),
+    "selfie.screen": _review("La selfie parece tomada de una pantalla.", Ine.SIMULATION),
     "selfie.no_face": _retake("No vemos tu cara en la selfie. Tómala de nuevo, de frente y con buena luz.", Ine.PHOTO),
     "selfie.several_faces": _retake("Hay más de una persona en la selfie. Tómala de nuevo sin nadie más.", Ine.PHOTO),
     "signature.unreadable_file": _retake("No pudimos abrir tu firma. Firma otra vez en la pantalla.", Ine.NO_SIGNATURE),

@@ -24,6 +24,7 @@ class Net(StrEnum):
     FIELD_READER = "field_reader"
     PPOCR_READER = "ppocr_reader"
     PPOCR_DETECTOR = "ppocr_detector"
+    PRESENTATION = "presentation"
 
 
 class Networks(Protocol):

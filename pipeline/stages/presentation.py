@@ -1,4 +1,4 @@
-"""What the picture looks like it shows: the card itself, a grey copy of it, or a screen. Suspicion for a person, never proof."""
+"""What a picture looks like it shows: the card itself, a copy of it, a screen. Suspicion for a person, never proof."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import Presentation
-from pipeline.networks.api import Array, Image
+from pipeline.networks.api import Array, Image, Networks
+from pipeline.networks.presentation import look_at_presentation
 from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH, Quad, card_frame, homography, transform
+from pipeline.stages.mosaic import mosaic
+from pipeline.stages.rectify import px_per_mm
 
 CHROMA_SIZE, CHROMA_SAMPLES = (107, 68), 4
 """One pixel averages 16 x 16 of the card, of which every fourth row and column is taken: sensor noise and JPEG's coloured
@@ -31,27 +34,27 @@ AXIS = 1.5 / PATCH
 """Frequencies along rows and columns of pixels are left out: JPEG's blocks, and edges that run straight across a patch."""
 
 
-def measure_presentation(card: Image, view: Image, quad: Quad, calibration: Calibration) -> Presentation:
+def measure_presentation(card: Image, view: Image, quad: Quad, networks: Networks, calibration: Calibration) -> Presentation:
     """card: rectified, (1080, 1712, 3) BGR.  view: (H, W, 3) BGR, what it was rectified from.  quad: the card in view pixels.
 
-    Scores 0..1, more suspicious above. A colour copy, a good print on plastic and a sharp screen without moiré pass unseen.
-    A grey picture has no chroma to measure: `photocopy` is None. A card too small or too dark for either is None there.
+    Scores are the network's shares, 0..1, more suspicious above, and `grid_peak`. It takes a copy for grey by its look; what
+    shows more colour than any grey copy did is none, however pale. Nothing is measured in a view of fewer pixels a millimetre
+    than `presentation.px_per_mm_min`; where all is too dark or bright to tell a colour, nothing is said of a grey copy.
     """
+    if px_per_mm(quad) < calibration["presentation.px_per_mm_min"]:
+        return Presentation(None, None, None)
+    shares = look_at_presentation(mosaic(view, quad), networks)
     spread = chroma_spread(card)
-    limit = calibration["presentation.chroma_spread"]
-    photocopy = None if spread is None else 1 / (1 + (spread / limit) ** 2)
-    peak = grid_peak(view, quad)
-    return Presentation(photocopy, None if peak is None else min(1.0, peak))
+    grey = None if spread is None else shares["grey_copy"] if spread <= calibration["presentation.chroma_spread"] else 0.0
+    return Presentation(grey, shares["screen"], shares["colour_copy"], _up_to_one(grid_peak(view, quad)))
 
 
 def chroma_spread(card: Image) -> float | None:
     """How far the hues of the card lie apart: 5th to 95th percentile of log R/G and log B/G, as one distance.
 
     The colour of the light multiplies each channel and drops out of a difference of logarithms, so a grey copy under a warm
-    lamp stays near 0 (log-chromaticity: Finlayson, Drew and Lu, 2004). None for a grey picture or where all is too dark.
+    lamp stays near 0 (log-chromaticity: Finlayson, Drew and Lu, 2004). None where all is too dark or too bright.
     """
-    if card.ndim == 2:
-        return None
     samples = (CHROMA_SIZE[0] * CHROMA_SAMPLES, CHROMA_SIZE[1] * CHROMA_SAMPLES)
     sampled = cv2.resize(card, samples, interpolation=cv2.INTER_NEAREST)
     averaged = cv2.resize(sampled, CHROMA_SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -69,8 +72,8 @@ def grid_peak(view: Image, quad: Quad) -> float | None:
     """How much one frequency stands out, on the median patch of the card.
 
     In each patch's power spectrum the strongest frequency is compared with the mean of its ring of equal frequency, over
-    `PATCH`. Print is periodic in places (codes, the machine-readable zone), a screen's grid or its moiré all over the card:
-    so the median counts. None where the card holds no patch.
+    `PATCH`. Print is periodic in places (codes, the machine-readable zone), a copy's dots, a screen's grid or its moiré all over
+    the card: so the median counts. None where the card holds no patch.
     """
     patches = _patches(view, quad)
     if not patches:
@@ -86,13 +89,23 @@ def grid_peak(view: Image, quad: Quad) -> float | None:
     return float(np.median(peaks))
 
 
+def selfie_grid(view: Image) -> float | None:
+    """`grid_peak` over a whole picture, at most 1: a selfie taken from a screen. A print or a blurred screen passes unseen."""
+    w, h = view.shape[1] - 1, view.shape[0] - 1
+    return _up_to_one(grid_peak(view, np.array([[0, 0], [w, 0], [w, h], [0, h]], dtype=np.float64)))
+
+
+def _up_to_one(peak: float | None) -> float | None:
+    return None if peak is None else min(1.0, peak)
+
+
 def _patches(view: Image, quad: Quad) -> list[Array]:
     """The green channel around points spread over the card; only those that lie on the card with all four corners."""
     xs = (np.arange(PATCH_COLUMNS) + 0.5) / PATCH_COLUMNS * CARD_WIDTH
     ys = (np.arange(PATCH_ROWS) + 0.5) / PATCH_ROWS * CARD_HEIGHT
     centres = transform(homography(card_frame(), quad), np.array([(x, y) for y in ys for x in xs], dtype=np.float64))
     outline, half = quad.astype(np.float32), PATCH // 2
-    green = view if view.ndim == 2 else view[:, :, 1]
+    green = view[:, :, 1]
     found = []
     for x, y in np.round(centres).astype(int).tolist():
         corners = [(x + dx, y + dy) for dx in (-half, half) for dy in (-half, half)]

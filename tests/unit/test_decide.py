@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.decide import CHECKS, NOT_PERFORMED, decide
+from pipeline.decide import CHECKS, decide
 from pipeline.domain.card_model import CardModel, Side
 from pipeline.domain.context import RollAnswer
 from pipeline.domain.evidence import (
@@ -67,7 +67,7 @@ def soft_back(**quality: float) -> Change:
     return change
 
 
-def copy_of(which: Side, **scores: float) -> Change:
+def copy_of(which: Side, **scores: float | None) -> Change:
     return card(**{which.value: side(which, presentation=replace(Presentation(0.1, 0.1), **scores))})
 
 
@@ -152,6 +152,13 @@ TABLE: list[tuple[str, Change, Outcome, set[str]]] = [
     ("pale back behind a coloured front", copy_of(Side.BACK, photocopy=0.9), ACCEPTED, set()),
     ("photocopied front", copy_of(Side.FRONT, photocopy=0.9), REVIEW, {"front.photocopy"}),
     ("screen for a back", copy_of(Side.BACK, screen=0.9), REVIEW, {"back.screen"}),
+    ("colour copy of a back behind a coloured front", copy_of(Side.BACK, colour_copy=0.9), REVIEW, {"back.photocopy"}),
+    ("half a copy, half a screen", copy_of(Side.FRONT, photocopy=0.0, colour_copy=0.25, screen=0.3), REVIEW, {"front.screen"}),
+    ("somewhat like a copy and a screen", copy_of(Side.FRONT, photocopy=0.0, colour_copy=0.2, screen=0.3), ACCEPTED, set()),
+    ("a grid over the selfie, which is not required", faces(selfie_screen=0.9), ACCEPTED, set()),
+    ("a grid all over a front", copy_of(Side.FRONT, screen=0.2, grid=0.31), REVIEW, {"front.screen"}),
+    ("print that is periodic in places", copy_of(Side.FRONT, grid=0.3), ACCEPTED, set()),
+    ("nothing measured of a side", copy_of(Side.FRONT, photocopy=None, screen=None), REVIEW, {"support.check_missing"}),
 ]
 
 
@@ -184,7 +191,14 @@ def test_policy_and_day(changes: dict[str, Any], outcome: Outcome, codes: set[st
 def test_every_check_of_the_contract_is_in_every_result() -> None:
     names = [check.name for check in decide(good_support(), context()).checks]
     assert sorted(names) == sorted(CheckName)
-    assert len(CHECKS) + len(NOT_PERFORMED) == len(CheckName)
+    assert len(CHECKS) == len(CheckName)
+
+
+def test_a_selfie_from_a_screen_is_a_doubt_that_counts_where_it_is_asked_for() -> None:
+    strict = policy(required=DEMO_PROCESS.required | {CheckName.PRESENTATION_SELFIE})
+    doubted = decide(faces(selfie_screen=0.9)(good_support()), context(policy=strict))
+    assert (doubted.outcome, [reason.code for reason in doubted.reasons]) == (REVIEW, ["selfie.screen"])
+    assert decide(faces(selfie_screen=0.1)(good_support()), context(policy=strict)).outcome is ACCEPTED
 
 
 def test_the_gravest_reason_speaks_first() -> None:

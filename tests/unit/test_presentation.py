@@ -1,17 +1,34 @@
-"""Copies and screens, drawn here from simple parts: tinted print, toner's greys, a grid over the whole card."""
+"""Copies and screens: what the network is given, what it says of one drawn card and its copies, and what colour tells."""
 
 from __future__ import annotations
+
+import random
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 import pytest
 
 from models.registry import load_calibration
+from models.specimens.camera import Defect, Severity, photograph
+from models.specimens.card import CardSpec, draw_card
+from models.specimens.faces import load_faces
+from models.specimens.people import invent_person
+from pipeline.checks.deception import suspicion_of
+from pipeline.domain.card_model import CardModel
+from pipeline.domain.evidence import Presentation
+from pipeline.networks.presentation import COLUMNS, HEIGHT, TILE, WHOLE_WIDTH, WIDTH
+from pipeline.stages.decode import decode
 from pipeline.stages.geometry import card_frame
-from pipeline.stages.presentation import chroma_spread, grid_peak, measure_presentation
+from pipeline.stages.mosaic import OUTSIDE, WHOLE_PX_PER_MM, mosaic, patch_centres
+from pipeline.stages.presentation import chroma_spread, measure_presentation, selfie_grid
+from pipeline.stages.rectify import rectify
+from pipeline.wiring import local_networks
 
 CALIBRATION = load_calibration()
 LIGHTS = {"white": (1, 1, 1), "warm": (0.62, 0.85, 1.0), "cold": (1.0, 0.92, 0.8)}
+QUAD = np.array([[300.0, 200.0], [1155.0, 200.0], [1155.0, 739.0], [300.0, 739.0]])
+"""Upright, ten pixels a millimetre."""
 
 
 def print_of(seed: int = 1, colour: bool = True) -> np.ndarray:
@@ -38,6 +55,19 @@ def seen(card, light="white", slope=0.0, noise=3.0, seed=2):
     return cv2.imdecode(cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, 85])[1], cv2.IMREAD_COLOR)
 
 
+@pytest.mark.parametrize("light", LIGHTS)
+@pytest.mark.parametrize("slope", [0.0, 0.6])
+@pytest.mark.parametrize("colour", [True, False], ids=["original", "copy"])
+def test_only_the_copy_has_no_colour_whatever_the_light(colour, slope, light):
+    spread = chroma_spread(seen(print_of(colour=colour), light, slope))
+    assert spread is not None
+    assert (spread > CALIBRATION["presentation.chroma_spread"]) is colour
+
+
+def test_where_nothing_is_lit_no_colour_is_told() -> None:
+    assert chroma_spread(np.zeros((1080, 1712, 3), np.uint8)) is None
+
+
 def gridded(card, period=(5.3, 6.1), depth=0.25):
     """The pattern of a screen's pixels over all of it."""
     yy, xx = np.mgrid[0 : card.shape[0], 0 : card.shape[1]].astype(np.float32)
@@ -45,38 +75,93 @@ def gridded(card, period=(5.3, 6.1), depth=0.25):
     return card * (1 - depth / 2 + depth / 2 * wave)[:, :, None]
 
 
-def measured(photo):
-    return measure_presentation(photo, photo, card_frame(), CALIBRATION)
-
-
-@pytest.mark.parametrize("light", LIGHTS)
-@pytest.mark.parametrize("slope", [0.0, 0.6])
-@pytest.mark.parametrize("colour", [True, False], ids=["original", "copy"])
-def test_only_the_copy_looks_copied(colour, slope, light):
-    found = measured(seen(print_of(colour=colour), light, slope))
-    assert (found.photocopy > CALIBRATION["presentation.photocopy_max"]) is (not colour)
-    assert found.screen <= CALIBRATION["presentation.screen_max"]
-
-
 @pytest.mark.parametrize("period", [(3.1, 3.3), (5.3, 6.1), (8.7, 8.1)])
-def test_only_a_grid_all_over_looks_like_a_screen(period):
-    limit = CALIBRATION["presentation.screen_max"]
-    assert measured(seen(gridded(print_of(), period))).screen > limit
+def test_only_a_grid_all_over_a_picture_looks_like_a_screen(period):
+    limit = CALIBRATION["presentation.selfie_screen_max"]
+    assert selfie_grid(seen(gridded(print_of(), period))) > limit
     half = print_of()
     half[:, 1200:] = gridded(print_of(), period)[:, 1200:]
-    assert measured(seen(half)).screen <= limit
+    assert selfie_grid(seen(half)) <= limit and selfie_grid(seen(print_of())) <= limit
 
 
-def test_what_cannot_be_measured_is_none():
-    grey = seen(print_of())[:, :, 1]
-    assert chroma_spread(grey) is None
-    assert measure_presentation(grey, grey, card_frame(), CALIBRATION).photocopy is None
-    assert chroma_spread(np.zeros((1080, 1712, 3), np.uint8)) is None
-    small = np.array([[10, 10], [180, 10], [180, 110], [10, 110]], dtype=np.float64)
-    assert grid_peak(seen(print_of()), small) is None
+def test_a_picture_smaller_than_a_patch_shows_no_grid() -> None:
+    assert selfie_grid(seen(print_of())[:100, :100]) is None
 
 
-def test_patches_stay_within_the_picture():
-    outside = card_frame() + np.array([900.0, 500.0])
-    assert 0 <= grid_peak(seen(print_of()), outside) <= 1
-    assert grid_peak(seen(print_of()), card_frame() + 5000) is None
+def numbered(width: int, height: int) -> np.ndarray:
+    """A picture whose blue and green tell the place: x and y modulo 256."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    return np.stack([x % 256, y % 256, np.full_like(x, 90)], axis=2).astype(np.uint8)
+
+
+def test_patches_are_the_view_s_own_pixels() -> None:
+    view = numbered(1500, 1000)
+    out = mosaic(view, QUAD)
+    assert out.shape == (HEIGHT, WIDTH, 3)
+    # the second patch of the lower row: its middle at 3/8 of the width and 3/4 of the height
+    x, y = round(300 + 3 / 8 * 855) - TILE // 2, round(200 + 3 / 4 * 539) - TILE // 2
+    left = WHOLE_WIDTH + TILE
+    assert np.array_equal(out[TILE:, left : left + TILE], view[y : y + TILE, x : x + TILE])
+    assert len(patch_centres(QUAD)) == 2 * COLUMNS
+
+
+def test_the_whole_shows_the_card_in_the_middle_and_what_lies_round_it() -> None:
+    view = np.full((1000, 1500, 3), (0, 0, 200), np.uint8)
+    view[200:739, 300:1155] = (0, 200, 0)
+    whole = mosaic(view, QUAD)[:, :WHOLE_WIDTH]
+    edge = (WHOLE_WIDTH - 85.6 * WHOLE_PX_PER_MM) / 2
+    assert (whole[HEIGHT // 2, round(edge) + 2] == (0, 200, 0)).all() and (whole[HEIGHT // 2, round(edge) - 3] == (0, 0, 200)).all()
+
+
+@pytest.mark.parametrize("shift", [(-250, -150), (900, 600), (5000, 5000)])
+def test_what_runs_out_of_the_picture_is_grey_and_no_patch_leaves_it(shift: tuple[float, float]) -> None:
+    out = mosaic(numbered(1500, 1000), QUAD + np.array(shift))
+    assert (out[:, WHOLE_WIDTH:, 2] == 90).all()
+    assert (out[:, :WHOLE_WIDTH] == OUTSIDE).all(axis=2).any()
+
+
+@pytest.fixture(scope="module")
+def presentations() -> Mapping[Defect | None, Presentation]:
+    """One drawn front, as it is and in every copy, photographed easily; expected: what it was made as."""
+    person = invent_person(random.Random(8), "astronaut", adult_by=2013, abroad=False)
+    front = draw_card(CardSpec(CardModel.E, person, 2018, 2028, 8), load_faces()[0].portrait()).front.image
+    networks, found = local_networks(), {}
+    for defect in (None, Defect.PHOTOCOPY, Defect.COLOUR_COPY, Defect.CUT_OUT, Defect.SCREEN, Defect.PHONE_SCREEN):
+        shot = photograph(front, np.random.default_rng(80), Severity.EASY, long_side=2000, defect=defect)
+        assert shot.corners is not None
+        photo = decode(shot.jpeg, 2000)
+        found[defect] = measure_presentation(rectify(photo.view, shot.corners), photo.view, shot.corners, networks, CALIBRATION)
+    return found
+
+
+def suspicion(presentation: Presentation) -> float:
+    found = suspicion_of(presentation, CALIBRATION)
+    assert found is not None
+    return found
+
+
+def test_the_card_itself_is_not_suspected(presentations: Mapping[Defect | None, Presentation]) -> None:
+    assert suspicion(presentations[None]) < CALIBRATION["presentation.suspicion_max"]
+
+
+@pytest.mark.parametrize(("defect", "kind"), [(Defect.PHOTOCOPY, "photocopy"), (Defect.COLOUR_COPY, "colour_copy"),
+                                              (Defect.SCREEN, "screen"), (Defect.PHONE_SCREEN, "screen")])
+def test_a_copy_is_suspected_and_named(presentations: Mapping[Defect | None, Presentation], defect: Defect, kind: str) -> None:
+    assert suspicion(presentations[defect]) > CALIBRATION["presentation.suspicion_max"]
+    scores = presentations[defect].measured
+    assert max(scores, key=scores.__getitem__) == kind
+
+
+def test_a_cut_out_is_suspected(presentations: Mapping[Defect | None, Presentation]) -> None:
+    assert suspicion(presentations[Defect.CUT_OUT]) > CALIBRATION["presentation.suspicion_max"]
+
+
+def test_nothing_is_measured_of_a_card_too_small() -> None:
+    small = np.array([[10.0, 10.0], [310, 10], [310, 200], [10, 200]])
+    found = measure_presentation(seen(print_of()), seen(print_of()), small, local_networks(), CALIBRATION)
+    assert found == Presentation(None, None, None) and not found.measured
+
+
+def test_what_shows_colour_is_no_grey_copy() -> None:
+    photo = seen(print_of())
+    assert measure_presentation(photo, photo, card_frame(), local_networks(), CALIBRATION).photocopy == 0
