@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api import problems
 from api.audit import endpoints as audit
 from api.doorman import Doorman
+from api.erasures import endpoints as erasures
 from api.health import endpoints as health
 from api.identity import endpoints as activations
 from api.identity.device_proof import DeviceProofs
@@ -93,6 +94,7 @@ def create_app(
     app.include_router(activations.router)
     app.include_router(activations.keys)
     app.include_router(my.router)
+    app.include_router(erasures.router)
     app.include_router(audit.router)
     app.include_router(health.router)
     return app

@@ -56,6 +56,8 @@ Activates = Annotated[Client, _needs(Scope.ACTIVATE)]
 HasWebhooks = Annotated[Client, _needs(Scope.HOOKS)]
 ReadsRules = Annotated[Client, _needs(Scope.RULES)]
 ReadsTrail = Annotated[Client, _needs(Scope.TRAIL)]
+Erases = Annotated[Client, _needs(Scope.ERASE)]
+ReadsReceipts = Annotated[Client, _needs(Scope.RECEIPTS)]
 
 
 def owner(client: Client) -> str | None:

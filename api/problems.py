@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from pipeline.errors import ApoyoError, BadInput, BadSupportInfo, BadToken, BadUpload, Conflict, NotFound, Unavailable
+from pipeline.errors import ApoyoError, BadInput, BadSupportInfo, BadToken, BadUpload, Conflict, Erased, NotFound, Unavailable
 from pipeline.telemetry import UPLOADS_REFUSED, logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -46,6 +46,7 @@ CONFLICTS: Mapping[str, str] = {
     "activation_not_confirmed": "Enter the code first.",
     "resend_too_soon": "Wait a minute from mail to mail.",
     "resends_spent": "No more mails are sent for this activation: enter the code of the last, or ask for a new one tomorrow.",
+    "support_held": "An authority wants it kept: `apoyo hold list` names the reason, `apoyo hold release ID` lets it go.",
     "already_final": "An officer's decision stands: read `decision` of the support.",
 }
 """What to do, for each code of a `Conflict`."""
@@ -73,6 +74,9 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "Nothing is here"),
     "support_not_found": (404, "No such support"),
     "method_not_allowed": (405, "This method is not offered here"),
+    "support_erased": (410, "The support was erased"),
+    "support_held": (409, "The support must be kept"),
+    "receipt_not_found": (404, "No such receipt"),
     "body_too_slow": (408, "The body took too long to arrive"),
     "client_gone": (400, "The request was not finished"),
     "request_in_flight": (409, "The same Idempotency-Key is being worked on"),
@@ -179,6 +183,11 @@ def from_error(error: ApoyoError) -> Problem:
         return Problem("bad_support_info", error.detail)
     if isinstance(error, BadInput) and error.code == "bad_webhook_url":
         return Problem(error.code, f"Send another URL: {error.detail}.")
+    if isinstance(error, Erased):
+        return Problem(error.code, "Nothing of it can be read again: `GET /v1/receipts/RECEIPT` gives the signed receipt.",
+                       extra={"receipt": error.detail})
+    if isinstance(error, NotFound) and error.code == "receipt_not_found":
+        return Problem(error.code, "There is no receipt with this id among yours: a support that was erased names it.")
     if isinstance(error, NotFound) and error.code == "webhook_not_found":
         return Problem(error.code, "There is no webhook with this id among yours: `GET /v1/webhooks` lists them.")
     if isinstance(error, NotFound) and error.code == "process_unknown":

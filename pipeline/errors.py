@@ -7,6 +7,7 @@ ApoyoError
 │   ├── BadToken          a signed token (a device's proof, a provider's word) that is not to be believed
 │   └── BadPicture        bytes that do not decode to an image
 ├── NotFound              no such support, process, network
+├── Erased                the support was erased for good; `detail` is its receipt's id
 ├── Conflict              the state does not allow it (idempotency, rounds)
 ├── LeaseLost             the fencing token is stale: somebody else holds the row
 ├── Corrupt               stored bytes fail their seal, size or checksum
@@ -60,6 +61,10 @@ class BadPicture(BadInput):
 
 class NotFound(ApoyoError):
     code = "not_found"
+
+
+class Erased(ApoyoError):
+    code = "support_erased"
 
 
 class Conflict(ApoyoError):

@@ -74,6 +74,9 @@ class StorageSettings(_Section):
     """The key-encryption key (32 bytes as hex, mode 0600); made at the first start; not set: `keys/kek` under the data."""
     pack_key_file: Path = Field(default=Path(), examples=["/run/secrets/packs"])
     """Signs evidence packs (Ed25519, 32 bytes as hex, mode 0600); made at first need; not set: `keys/packs` under the data."""
+    receipt_key_file: Path = Field(default=Path(), examples=["/run/secrets/receipts"])
+    """Signs receipts of erasures (Ed25519, 32 bytes as hex, mode 0600); made when first needed; not set: `keys/receipts` under
+    the data."""
     client_secret_file: Path = Field(default=Path(), examples=["/run/secrets/client"])
     """Where the first client's secret is written (mode 0600); not set: `client-secret` under the data."""
 
@@ -85,6 +88,7 @@ class StorageSettings(_Section):
         root = Path(values.get("data_dir") or "var").absolute()
         defaults = {"database_url": f"sqlite:///{root / 'apoyo.sqlite3'}", "blob_dir": root / "blobs",
                     "key_file": root / "keys" / "kek", "pack_key_file": root / "keys" / "packs",
+                    "receipt_key_file": root / "keys" / "receipts",
                     "client_secret_file": root / "client-secret"}
         given = {name: value for name, value in values.items() if value not in ("", None)}
         return {**defaults, **given, "data_dir": root}

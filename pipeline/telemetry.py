@@ -41,6 +41,7 @@ CLAIMS = Counter("apoyo_claims", "Leases taken by workers.", ["kind", "attempt"]
 LEASES_LOST = Counter("apoyo_leases_lost", "Finishes refused because the lease was no longer held.", ["kind"])
 ATTEMPTS_FAILED = Counter("apoyo_attempts_failed", "Attempts that ended without a verdict.", ["code"])
 VERDICTS = Counter("apoyo_verdicts", "Machine verdicts written.", ["outcome"])
+ERASURES = Counter("apoyo_erasures", "Supports that were erased.", ["cause"])
 ACTIVATIONS = Counter("apoyo_activations", "Activations that came to a step.", ["step"])
 PROVIDER_REQUESTS = Counter("apoyo_provider_requests", "Requests to identity providers.", ["provider", "result"])
 JOBS_WAITING = Gauge("apoyo_jobs_waiting", "Jobs without an end.", ["kind"], multiprocess_mode="mostrecent")

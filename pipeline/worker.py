@@ -27,11 +27,15 @@ from pipeline.domain.evidence import Evidence
 from pipeline.domain.reuse import Limits, Neighbour
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.verdict import Outcome, Reason, Subject
-from pipeline.errors import ApoyoError, Corrupt, LeaseLost, Unavailable
+from pipeline.errors import ApoyoError, Corrupt, Erased, LeaseLost, Unavailable
 from pipeline.judge import Judge
 from pipeline.records.activations import activated
+<<<<<<< HEAD
 from pipeline.records.bell import Channel, bell_of
 from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release, ripe_kinds
+=======
+from pipeline.records.leases import JobKind, Lease, claim, close, heartbeat, release, ripe_kinds
+>>>>>>> d124c62 (Erasing destroys a support's key, for good: a signed receipt outside the database erases again what a copy brings back; holds)
 from pipeline.records.processes import find_process
 from pipeline.records.reuse import register
 from pipeline.records.storage import INFO, Storage, load_parts, open_key
@@ -105,12 +109,22 @@ class Worker:
         except LeaseLost:
             telemetry.LEASES_LOST.labels(lease.kind.value).inc()
             log.warning("lease lost")
+        except Erased:
+            self._close_erased(lease, log)
         except ApoyoError as error:
             log.warning("attempt failed", code=error.code)
             self._give_back(lease, error.code, counts=not error.retryable)
         except Exception as error:  # whatever one support does must not stop the next
             log.error("attempt failed", code="unexpected", exc_info=error)
             self._give_back(lease, f"unexpected.{type(error).__name__}", counts=True)
+
+    def _close_erased(self, lease: Lease, log: FilteringBoundLogger) -> None:
+        """A round that began while its support was being erased: there is nothing to do for it."""
+        log.info("support was erased")
+        try:
+            close(self._storage.engine, lease)
+        except (LeaseLost, Unavailable) as error:  # whoever claims it next closes it
+            log.warning("could not close", code=error.code)
 
     def _check_front(self, lease: Lease, log: FilteringBoundLogger) -> None:
         faults.point("work.claimed")

@@ -19,8 +19,9 @@ from pipeline.domain.capture import Part
 from pipeline.domain.process import Process
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.upload import check_upload
-from pipeline.errors import ApoyoError, BadUpload, NotFound, Unavailable
+from pipeline.errors import ApoyoError, BadUpload, Erased, NotFound, Unavailable
 from pipeline.records.device_proofs import DeviceProof, demand_unspent
+from pipeline.records.erasures import was_sent_by
 from pipeline.records.processes import find_process
 from pipeline.records.storage import INFO, Storage, open_verdict, store_part
 from pipeline.records.supports import (
@@ -123,7 +124,8 @@ class Intake:
             raise
 
     def look(self, owner: str | None, support_id: str) -> tuple[SupportRecord, dict[str, Any]]:
-        """How one of the owner's supports (None: anybody's) stands: the contract's resource. Raises `NotFound`, `Corrupt`."""
+        """How one of the owner's supports (None: anybody's) stands: the contract's resource. Raises `NotFound`, `Erased`,
+        `Corrupt`."""
         record = get_support(self._storage.engine, support_id, owner)
         sealed = open_verdict(self._storage, record)
         heading = Heading(id=record.id, source=None, round=record.round, received_at=record.received_at)
@@ -134,8 +136,14 @@ class Intake:
 
     def look_as_citizen(self, owner: str | None, support_id: str,
                         device: str | None = None) -> tuple[SupportRecord, dict[str, Any]]:
-        """The citizen's view. device: one phone's own; another's is as absent as none. Raises `NotFound`, `Corrupt`."""
-        record, resource = self.look(owner, support_id)
+        """The citizen's view. device: one phone's own; another's is as absent as none. Raises `NotFound`, `Erased`,
+        `Corrupt`."""
+        try:
+            record, resource = self.look(owner, support_id)
+        except Erased:
+            if device is None or was_sent_by(self._storage, support_id, device):
+                raise
+            raise NotFound("no such support", code="support_not_found") from None
         if device is not None and record.device != device:
             raise NotFound("no such support", code="support_not_found")
         return record, citizen_json(resource, self._other_way(resource) if needs_other_way(resource) else None)

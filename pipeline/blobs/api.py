@@ -38,8 +38,9 @@ class BlobStore(Protocol):
 
     def exists(self, key: str) -> bool: ...
 
-    def list(self) -> Iterator[StoredBlob]:
-        """Everything that is there, one by one, in the order of the keys' bytes; what is put meanwhile may be among it."""
+    def list(self, under: str = "") -> Iterator[StoredBlob]:
+        """Everything that is there (in the folder `under`), in the order of the keys' bytes; what is put meanwhile may be among
+        it."""
         ...
 
     def sweep(self, before: datetime) -> int:

@@ -49,9 +49,11 @@ class FolderStore:
         with _translated():
             return self._path(key).exists()
 
-    def list(self) -> Iterator[StoredBlob]:
+    def list(self, under: str = "") -> Iterator[StoredBlob]:
+        folder = self._path(under) if under else self._root
         with _translated():
-            yield from self._list(self._root)
+            if folder.exists():
+                yield from self._list(folder)
 
     def _list(self, folder: Path) -> Iterator[StoredBlob]:
         """A folder sorts as its name with the slash that follows in the key."""

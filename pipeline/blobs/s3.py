@@ -138,9 +138,10 @@ class S3Store:
             return False
         return True
 
-    def list(self) -> Iterator[StoredBlob]:
+    def list(self, under: str = "") -> Iterator[StoredBlob]:
+        prefix = f"{checked_key(under)}/" if under else None
         with _translated():
-            for one in self._client.list_objects(self._bucket, recursive=True):
+            for one in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 if one.object_name and one.object_name != PROBE:
                     yield StoredBlob(one.object_name, one.size or 0, _moment(one.last_modified))
 

@@ -17,6 +17,7 @@ from pipeline.cli.config import config
 from pipeline.cli.deliver import deliver
 from pipeline.cli.demo import demo
 from pipeline.cli.doctor import doctor
+from pipeline.cli.erasures import erase, hold, receipts
 from pipeline.cli.locate import locate_command
 from pipeline.cli.metrics import metrics
 from pipeline.cli.migrate import migrate
@@ -42,6 +43,8 @@ app.add_typer(calibrate, name="calibrate")
 app.add_typer(clients, name="clients")
 app.add_typer(config, name="config")
 app.add_typer(processes, name="processes")
+app.add_typer(receipts, name="receipts")
+app.add_typer(hold, name="hold")
 app.command()(verify)
 app.command()(demo)
 app.command()(serve)
@@ -57,6 +60,7 @@ app.command()(reconcile)
 app.command()(collect)
 app.command()(backup)
 app.command()(restore)
+app.command()(erase)
 app.command()(specimens)
 app.command("check-upload")(check_upload_command)
 app.command("locate")(locate_command)

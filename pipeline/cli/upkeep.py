@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.errors import Misconfigured
 from pipeline.settings import Settings
 
 GAPS = 1
@@ -42,14 +43,19 @@ def collect(
     grace_hours: Annotated[float, typer.Option(min=0, help="Younger blobs stay.")] = 24.0,
     however_many: Annotated[bool, typer.Option(help="Also where a tenth of all blobs would go.")] = False,
 ) -> None:
-    """Delete blobs that no row names, which requests that were cut short left, and what is left of activations that are over."""
-    from pipeline.records import upkeep
+    """Delete blobs that no row names, which requests that were cut short left, and what is left of activations that are over;
+    erase what a restored database has again."""
+    from pipeline.records import erasures, upkeep
     from pipeline.records.activations import forget_expired
     from pipeline.records.storage import open_storage
 
     storage = open_storage(Settings.load().storage)
+    erasures.keep_the_rest(storage)
+    again = erasures.apply_again(storage, erasures.kept_receipts(storage))
+    print(f"{again.erased} supports that had come back were erased again; {again.refused} receipts refused")
     print(f"{forget_expired(storage.engine)} activations forgotten")
     print(f"{upkeep.collect(storage, grace=timedelta(hours=grace_hours), however_many=however_many)} blobs collected")
+    erasures.scrub(storage.engine)
 
 
 def backup(
@@ -64,12 +70,26 @@ def backup(
           + ("" if with_key else "\nThe key-encryption key is not among them: without its own copy this one cannot be read."))
 
 
-def restore(source: Annotated[Path, typer.Argument(help="A folder that `apoyo backup` made.")]) -> None:
-    """Bring a copy back into an empty APOYO_STORAGE__DATA_DIR."""
+def restore(
+    source: Annotated[Path, typer.Argument(help="A folder that `apoyo backup` made.")],
+    erasures: Annotated[Path | None, typer.Option(help="What `apoyo receipts export` wrote last, or the `erasures` folder of the "
+                                                       "former blobs: erased again before anything else.")] = None,
+    without_erasures: Annotated[bool, typer.Option(help="There is none, or nothing was ever erased.")] = False,
+) -> None:
+    """Bring a copy back into an empty APOYO_STORAGE__DATA_DIR, without what was erased since."""
     from pipeline.records.backup import restore as bring_back
+    from pipeline.records.erasures import apply_again, receipts_in
+    from pipeline.records.storage import open_storage
 
-    copied = bring_back(source, Settings.load().storage)
+    if (erasures is None) != without_erasures:
+        raise Misconfigured("a copy knows nothing of what was erased after it: name the receipts by --erasures, or say that "
+                            "there are none by --without-erasures", code="erasures_not_named")
+    settings = Settings.load().storage
+    receipts = [] if erasures is None else receipts_in(erasures)
+    copied = bring_back(source, settings, receipts)
+    again = apply_again(open_storage(settings), receipts)
     print(f"{copied.supports} supports, {copied.blobs} blobs; {copied.missing} blobs are named and were not in the copy\n"
+          f"{again.erased} supports were erased again; {again.refused} receipts refused\n"
           "Now: `apoyo reconcile --deep`.")
-    if copied.missing:
+    if copied.missing or again.refused:
         raise typer.Exit(GAPS)

@@ -17,7 +17,7 @@ MAX_TEXT = 200
 
 
 class State(StrEnum):
-    """Where a support stands. `final` states are those of an authority's decision."""
+    """Where a support stands. `final` states are those of an authority's decision; `erased`: nothing of it can be read again."""
 
     RECEIVED = "received"
     PROCESSING = "processing"
@@ -26,6 +26,7 @@ class State(StrEnum):
     RETAKE_WANTED = "retake_wanted"
     IN_REVIEW = "in_review"
     FINAL = "final"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)

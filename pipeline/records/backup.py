@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from sqlalchemy.engine import make_url
 from pipeline.blobs.files import PRIVATE_FILE, make_folders, put_file_if_absent, sync_folder
 from pipeline.blobs.folder import FolderStore
 from pipeline.errors import Conflict, Corrupt, Misconfigured, NotFound
+from pipeline.records.erasures import LEDGER
+from pipeline.records.receipts import read_receipt
 from pipeline.settings import StorageSettings
 
 DATABASE, BLOBS, KEY, SUMS = "apoyo.sqlite3", "blobs", "kek", "SHA256SUMS"
@@ -65,11 +67,14 @@ def back_up(settings: StorageSettings, target: Path, *, with_key: bool = False) 
     return Copied(_count(target / DATABASE), blobs, missing)
 
 
-def restore(source: Path, settings: StorageSettings) -> Copied:
+def restore(source: Path, settings: StorageSettings, receipts: Iterable[str] = ()) -> Copied:
     """Bring a copy back into the place that `settings` name, which must be empty. Every file is compared with its sum first.
 
-    Raises `Misconfigured` (also where `source` is no whole copy), `Conflict` (`target_not_empty`), `Corrupt` (`backup_damaged`).
+    receipts: of what was erased since; they lie in the store before there is a database, so that a restore that is cut short here
+    cannot leave one that has forgotten them. Raises `Misconfigured` (also where `source` is no whole copy), `BadInput` (a receipt
+    that does not hold), `Conflict` (`target_not_empty`), `Corrupt` (`backup_damaged`).
     """
+    signed = {read_receipt(one).support: one for one in receipts}
     target = _database_of(settings)
     if target.exists() or (settings.blob_dir.exists() and any(settings.blob_dir.iterdir())):
         raise Conflict(f"{settings.data_dir} holds supports already: name an empty APOYO_STORAGE__DATA_DIR",
@@ -80,6 +85,8 @@ def restore(source: Path, settings: StorageSettings) -> Copied:
         if not (source / name).is_file() or _sum(source / name) != wanted:
             raise Corrupt(f"{name} is not what was backed up", code="backup_damaged")
     store, blobs = FolderStore(settings.blob_dir), 0
+    for support_id, one in signed.items():
+        store.put_if_absent(f"{LEDGER}/{support_id}.json", one.encode())
     for _, name in _sums(source):
         data = (source / name).read_bytes() if name != DATABASE else b""
         if name == KEY:

@@ -28,7 +28,7 @@ PREFIX = "apoyo_"
 
 class Role(StrEnum):
     """A backend sends supports and sees its own; an officer of the Mesa de Control sees all, and decides; an auditor reads the
-    trail and no support; an operator sees how much waits where."""
+    trail and no support; an operator sees how much waits where, and erases."""
 
     BACKEND = "backend"
     OFFICER = "officer"
@@ -47,13 +47,16 @@ class Scope(StrEnum):
     HOOKS = "webhooks"
     RULES = "processes.read"
     TRAIL = "audit.read"
+    ERASE = "supports.erase"
+    RECEIPTS = "receipts.read"
 
 
 SCOPES: Mapping[Role, frozenset[Scope]] = {
-    Role.BACKEND: frozenset({Scope.SEND, Scope.READ, Scope.LIST, Scope.ACTIVATE, Scope.HOOKS, Scope.RULES}),
+    Role.BACKEND: frozenset({Scope.SEND, Scope.READ, Scope.LIST, Scope.ACTIVATE, Scope.HOOKS, Scope.RULES,
+                             Scope.RECEIPTS}),
     Role.OFFICER: frozenset({Scope.READ, Scope.LIST, Scope.DECIDE, Scope.RULES}),
-    Role.AUDITOR: frozenset({Scope.LIST, Scope.RULES, Scope.TRAIL}),
-    Role.OPERATOR: frozenset({Scope.LIST, Scope.RULES}),
+    Role.AUDITOR: frozenset({Scope.LIST, Scope.RULES, Scope.TRAIL, Scope.RECEIPTS}),
+    Role.OPERATOR: frozenset({Scope.LIST, Scope.RULES, Scope.ERASE, Scope.RECEIPTS}),
 }
 """Only a support itself holds what a citizen sent: lists and the trail are ids and codes."""
 

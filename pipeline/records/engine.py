@@ -89,6 +89,7 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     _turn_to_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # a destroyed key does not stay in a free page
     found = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
     if found != {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}:
         raise Misconfigured(f"SQLite here does not keep its promises: {found}", code="sqlite_not_durable")

@@ -116,11 +116,24 @@ def complete(connection: Connection, lease: Lease) -> None:
     _demand_one(connection, _held(lease).values(done_at=now_ms(), last_error=None))
 
 
+def close(engine: Engine, lease: Lease) -> None:
+    """Mark the job done without a verdict: what it was about was erased. Raises `LeaseLost`."""
+    with writing(engine) as connection:
+        complete(connection, lease)
+
+
 def demand_held(connection: Connection, lease: Lease) -> None:
     """Raises `LeaseLost` where the lease's token is not the row's any more, within the caller's transaction."""
     held = select(jobs.c.id).where(jobs.c.id == lease.id, jobs.c.fence == lease.token, jobs.c.done_at.is_(None))
     if connection.execute(held).one_or_none() is None:
         raise LeaseLost("somebody else holds the job, or it is done")
+
+
+def demand_waiting(connection: Connection, lease: Lease) -> None:
+    """Hold the support's row, so that it is not erased before the caller's transaction ends. Raises `LeaseLost` where it was."""
+    row = connection.execute(select(supports.c.state).where(supports.c.id == lease.subject_id).with_for_update()).one_or_none()
+    if row is None or row.state == State.ERASED.value:
+        raise LeaseLost("the support was erased")
 
 
 @dataclass(frozen=True, slots=True)

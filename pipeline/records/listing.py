@@ -16,6 +16,7 @@ from pipeline.domain.support import State
 from pipeline.domain.verdict import Outcome
 from pipeline.errors import NotFound
 from pipeline.records.engine import reading
+from pipeline.records.erased import demand_not_erased
 from pipeline.records.tables import supports, verdicts
 
 
@@ -56,9 +57,11 @@ class Count:
 
 
 def find_standing(engine: Engine, support_id: str, owner: str | None) -> Standing:
-    """Where one support stands. Raises `NotFound`, also for another client's."""
+    """Where one support stands. Raises `NotFound`, also for another client's; `Erased`."""
     with reading(engine) as connection:
         row = connection.execute(_narrowed(_standings(), Wanted(owner)).where(supports.c.id == support_id)).one_or_none()
+        if row is not None:
+            demand_not_erased(connection, support_id, State(row.state))
     if row is None:
         raise NotFound("no such support", code="support_not_found")
     return _standing(row)

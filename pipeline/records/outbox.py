@@ -17,12 +17,13 @@ class EventKind(StrEnum):
     RECEIVED = "support.received"
     DECIDED = "support.decided"
     FINAL = "support.final"
+    ERASED = "support.erased"
     TEST = "webhook.test"
     DEAD = "webhook.dead"
     CODE = "activation.code"
 
 
-ABOUT_SUPPORTS = frozenset({EventKind.RECEIVED, EventKind.DECIDED, EventKind.FINAL})
+ABOUT_SUPPORTS = frozenset({EventKind.RECEIVED, EventKind.DECIDED, EventKind.FINAL, EventKind.ERASED})
 """Those that a webhook may ask for."""
 
 

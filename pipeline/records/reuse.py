@@ -17,7 +17,7 @@ from pipeline.domain.capture import Part
 from pipeline.domain.reuse import Kind, Neighbour, kind_of
 from pipeline.domain.support import State
 from pipeline.records.engine import reading, writing
-from pipeline.records.leases import Lease, demand_held
+from pipeline.records.leases import Lease, demand_held, demand_waiting
 from pipeline.records.tables import fingerprints, parts, reuse_head, support_keys, supports
 
 READ_AT_ONCE = 1000
@@ -57,6 +57,7 @@ def register(engine: Engine, lease: Lease, sealed: bytes, card: str | None) -> N
     """
     with writing(engine) as connection:
         demand_held(connection, lease)
+        demand_waiting(connection, lease)
         own = (fingerprints.c.support_id == lease.subject_id, fingerprints.c.round == lease.round)
         connection.execute(delete(fingerprints).where(*own))
         connection.execute(insert(fingerprints).values(

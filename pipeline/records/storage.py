@@ -21,6 +21,7 @@ from pipeline.blobs.s3 import S3Store, place_of
 from pipeline.blobs.sealing import Keyring, SupportKey
 from pipeline.errors import Conflict, Corrupt, NotFound
 from pipeline.records.engine import open_engine, upgrade
+from pipeline.records.receipts import ReceiptKey
 from pipeline.records.supports import StoredPart, SupportRecord
 from pipeline.settings import StorageSettings
 
@@ -35,6 +36,7 @@ class Storage:
     engine: Engine
     blobs: BlobStore
     keyring: Keyring
+    receipts: ReceiptKey
 
 
 def open_storage(settings: StorageSettings) -> Storage:
@@ -44,7 +46,7 @@ def open_storage(settings: StorageSettings) -> Storage:
     password = None if file is None else read_secret(file, "the database's password")
     engine = open_engine(settings.database_url, password)
     upgrade(engine)
-    return Storage(engine, open_blobs(settings), Keyring.open(settings.key_file))
+    return Storage(engine, open_blobs(settings), Keyring.open(settings.key_file), ReceiptKey(settings.receipt_key_file))
 
 
 def open_blobs(settings: StorageSettings) -> BlobStore:

@@ -22,6 +22,7 @@ from pipeline.errors import Conflict, LeaseLost, NotFound, Unavailable
 from pipeline.records import audit, outbox
 from pipeline.records.device_proofs import DeviceProof, spend
 from pipeline.records.engine import reading, writing
+from pipeline.records.erased import demand_not_erased
 from pipeline.records.leases import JobKind, Lease, complete, enqueue
 from pipeline.records.tables import (
     collected_blobs,
@@ -231,6 +232,8 @@ def known_request(connection: Connection, client_id: str, key: IdempotencyKey) -
         idempotency.c.client_id == client_id, idempotency.c.key == key.key)).one_or_none()
     if row is None:
         return None
+    if row.request_sha256 == "":
+        demand_not_erased(connection, row.support_id, State.ERASED)
     if row.request_sha256 != key.request_sha256:
         raise Conflict("this Idempotency-Key was used for another request", code="idempotency_mismatch")
     return Repeated(row.support_id, row.round)
@@ -268,7 +271,7 @@ def finish(engine: Engine, lease: Lease, finished: Finished,
 
 
 def get_support(engine: Engine, support_id: str, client_id: str | None = None) -> SupportRecord:
-    """The support as it stands. With `client_id`, another client's support is as absent as none. Raises `NotFound`."""
+    """The support as it stands. With `client_id`, another client's support is as absent as none. Raises `NotFound`, `Erased`."""
     with reading(engine) as connection:
         return _read(connection, select(supports).where(supports.c.id == support_id), client_id)
 
@@ -282,6 +285,7 @@ def _read(connection: Connection, query: Select[Any], client_id: str | None) -> 
     row = connection.execute(query).mappings().one_or_none()
     if row is None or client_id not in (None, row["client_id"]):
         raise NotFound("no such support", code="support_not_found")
+    demand_not_erased(connection, row["id"], State(row["state"]))
     return _record(connection, row)
 
 

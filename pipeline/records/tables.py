@@ -215,6 +215,26 @@ outbox = Table(
 """Events to tell, written in the transaction that makes them true. `body`: JSON of ids and codes only. `delivered_at`: since when
 `deliveries` holds a row for each who asked for it."""
 
+erasures = Table(
+    "erasures", METADATA,
+    Column("support_id", _ID, ForeignKey(supports.c.id), primary_key=True),
+    Column("receipt_id", _ID, nullable=False, unique=True),
+    Column("erased_at", BigInteger, nullable=False),
+    Column("device", String(64)),
+    Column("receipt", Text, nullable=False),
+    Column("kept_at", BigInteger, index=True),
+)
+"""What was erased. `receipt`: the signed JSON. `device`: keyed digest of the phone that sent the support, which may ask
+again. `kept_at`: since when the receipt lies in the blob store too, where a restored database finds it."""
+
+holds = Table(
+    "holds", METADATA,
+    Column("support_id", _ID, ForeignKey(supports.c.id), primary_key=True),
+    Column("reason", String(50), nullable=False),
+    Column("placed_at", BigInteger, nullable=False),
+)
+"""Supports that an authority wants kept: nothing erases them until released. `reason`: a code, such as a file's number."""
+
 webhooks = Table(
     "webhooks", METADATA,
     Column("id", _ID, primary_key=True),

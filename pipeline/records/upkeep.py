@@ -14,12 +14,14 @@ from itertools import islice
 
 from sqlalchemy import Engine, collate, delete, exists, insert, select, text
 
+from pipeline.blobs.api import StoredBlob
 from pipeline.blobs.sealing import SEALED_BYTES
 from pipeline.clock import from_millis
 from pipeline.domain.support import State
 from pipeline.errors import Corrupt, Misconfigured, NotFound
 from pipeline.records import audit
 from pipeline.records.engine import database_now, reading, writing
+from pipeline.records.erasures import LEDGER
 from pipeline.records.leases import JobKind, enqueue
 from pipeline.records.storage import Storage, load_part, open_key
 from pipeline.records.supports import StoredPart, get_support, new_support_id
@@ -61,7 +63,7 @@ def reconcile(storage: Storage, *, deep: bool = False) -> Iterator[Finding]:
 
     deep: also open each blob and compare it with its row's checksum. Raises `Unavailable`.
     """
-    rows, blobs = _named(storage.engine), storage.blobs.list()
+    rows, blobs = _named(storage.engine), _blobs(storage)
     row, blob = next(rows, None), next(blobs, None)
     while row is not None or blob is not None:
         if blob is None or (row is not None and row[1].blob_key < blob.key):
@@ -99,7 +101,7 @@ def collect(storage: Storage, *, grace: timedelta = GRACE, however_many: bool = 
     before = from_millis(database_now(storage.engine)) - grace
     if not however_many:
         _demand_few(storage)
-    old = (blob.key for blob in storage.blobs.list() if blob.modified_at <= before)
+    old = (blob.key for blob in _blobs(storage) if blob.modified_at <= before)
     count = 0
     while page := list(islice(old, PAGE)):
         for key in _give_up(storage.engine, page):
@@ -136,7 +138,7 @@ def _give_up(engine: Engine, keys: list[str]) -> list[str]:
 
 def _demand_few(storage: Storage) -> None:
     total = orphans = 0
-    blobs = storage.blobs.list()
+    blobs = _blobs(storage)
     while page := list(islice(blobs, PAGE)):
         total += len(page)
         keys = [blob.key for blob in page]
@@ -145,6 +147,11 @@ def _demand_few(storage: Storage) -> None:
     if orphans > MANY and orphans > MANY_SHARE * total:
         raise Misconfigured(f"{orphans} of {total} blobs have no row: if the database was restored to an older state, these are "
                             "supports; look at `apoyo reconcile` first", code="too_many_orphans")
+
+
+def _blobs(storage: Storage) -> Iterator[StoredBlob]:
+    """All that rows name, or should: not the receipts of erasures, which are there for a database that has forgotten them."""
+    return (blob for blob in storage.blobs.list() if not blob.key.startswith(f"{LEDGER}/"))
 
 
 def _named(engine: Engine) -> Iterator[tuple[str, StoredPart]]:

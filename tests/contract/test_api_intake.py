@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -229,7 +230,7 @@ class FailingBlobs:
 def test_a_store_that_fails_midway_leaves_nothing(failing: int, pair: StorageSettings) -> None:
     async def run() -> None:
         storage = open_storage(pair)
-        broken = Storage(storage.engine, FailingBlobs(storage.blobs, failing), storage.keyring)
+        broken = replace(storage, blobs=FailingBlobs(storage.blobs, failing))
         with service(pair, broken) as under_test:
             check_problem(await under_test.send(), 503, "storage_full")
             assert under_test.kept() == NOTHING
@@ -299,7 +300,7 @@ def test_it_is_not_ready_without_its_store_and_still_lives(pair: StorageSettings
 
     async def run() -> None:
         storage = open_storage(pair)
-        with service(pair, Storage(storage.engine, Gone(storage.blobs, 0), storage.keyring)) as under_test:
+        with service(pair, replace(storage, blobs=Gone(storage.blobs, 0))) as under_test:
             check_problem(await under_test.client.get("/readyz"), 503, "unavailable")
             assert (await under_test.client.get("/livez")).status_code == 200
 

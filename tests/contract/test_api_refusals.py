@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import pytest
 from api.problems import KINDS, TYPE_PREFIX
 from pipeline.blobs import MemoryStore
 from pipeline.domain.upload import CODES
-from pipeline.records.storage import Storage
 from tests.contract.intake_makers import GOOD, NOTHING, ONE, OTHER_SECRET, PHOTOS, URL, Service, files, picture, service
 from tests.contract.record_makers import storage_in
 
@@ -237,7 +237,7 @@ def test_more_than_can_be_stored_is_refused_at_once_and_before_anything_is_read(
             return super().put_if_absent(key, data)
 
     async def run() -> None:
-        with service(tmp_path, Storage(storage.engine, Slow(), storage.keyring), limits={"max_storing": 1}) as under_test:
+        with service(tmp_path, replace(storage, blobs=Slow()), limits={"max_storing": 1}) as under_test:
             answers: list[httpx.Response] = []
 
             async def first() -> None:

@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from pipeline.records.clients import Role, add_client
+from pipeline.records.erasures import Asked, erase
+from pipeline.records.receipts import Cause, read_receipt
 from pipeline.settings import IdentitySettings
 from tests.contract.intake_makers import OTHER_SECRET, Service, files, service
 from tests.contract.test_api_refusals import check_problem
@@ -60,6 +62,7 @@ MATRIX: dict[tuple[str, str], tuple[str | tuple[str, ...], Request]] = {
     ("GET", "/v1/counts"): (ALL, {}),
     ("GET", "/v1/my/supports/{support_id}"): (PHONE, {}),
     ("GET", "/v1/audit"): (TRAIL, {}),
+    ("GET", "/v1/receipts/{receipt_id}"): (("backend", "auditor", "operator"), {}),
     ("GET", "/v1/processes"): (ALL, {}),
     ("GET", "/v1/processes/{process_id}"): (ALL, {}),
     ("GET", "/v1/processes/{process_id}/notices/{notice_version}"): (ALL, {}),
@@ -77,6 +80,8 @@ MATRIX: dict[tuple[str, str], tuple[str | tuple[str, ...], Request]] = {
     ("POST", "/v1/webhooks/{webhook_id}/rotate"): (BACKEND, {}),
     ("POST", "/v1/webhooks/{webhook_id}/replay"): (BACKEND, {}),
     ("DELETE", "/v1/webhooks/{webhook_id}"): (BACKEND, {}),
+    ("DELETE", "/v1/my/supports/{support_id}"): (PHONE, {}),
+    ("DELETE", "/v1/supports/{support_id}"): (("operator",), {}),
 }
 """Each route, who may use it, and a request that is right but for its sender; those that change much come after those that look."""
 
@@ -85,10 +90,12 @@ async def own(running: Service, state: str, token: str) -> Owned:
     """What the first client owns: a support in this state, a webhook, an activation. Others are of other roles, and own nothing."""
     for role, secret in SECRETS.items():
         add_client(running.storage.engine, f"matrix-{role}", secret, role)
+    gone = (await support_in(running, "final")).rpartition("/")[2]
+    receipt = read_receipt(erase(running.storage, Asked(gone, Cause.ASKED, "operator")))
     place = await support_in(running, state, "back")
     hook = await running.client.post("/v1/webhooks", json={"url": "https://hook.example/"})
     owned = {"support_id": place.rpartition("/")[2], "webhook_id": hook.json()["id"], "side": "back", "process_id": "demo", "notice_version": "1",
-             "token": token, "activation_id": ""}
+             "token": token, "activation_id": "", "receipt_id": receipt.id}
     asked = await ask(running, ("POST", "/v1/activations"), owned, {"Idempotency-Key": "of-the-first-code"})
     return {**owned, "activation_id": asked.json()["id"]}
 
@@ -173,7 +180,7 @@ def test_what_is_another_s_is_as_absent_as_what_is_not(route: tuple[str, str], u
     async def run() -> None:
         before = running.kept()
         bodies = set()
-        nothing = {**owned, **dict.fromkeys(("support_id", "webhook_id", "activation_id"), "0192f000-0000-7000-8000-000000000000")}
+        nothing = {**owned, **dict.fromkeys(("support_id", "webhook_id", "activation_id", "receipt_id"), "0192f000-0000-7000-8000-000000000000")}
         what = route[1].split("/")[2].removesuffix("s")
         for wanted in (owned, nothing):
             answer = await ask(running, route, wanted, OTHER)

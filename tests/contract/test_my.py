@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from api.identity import jose
 from pipeline.domain.verdict import Outcome
+from pipeline.records.receipts import read_receipt
 from pipeline.settings import StorageSettings
 from tests.contract.activation_scene import Scene, scene
 from tests.contract.intake_makers import GOOD, URL, Service
@@ -34,11 +35,12 @@ class Mine:
     place: str
 
     async def ask(self, *, place: str | None = None, token: str | None = None, phone: Phone | None = None, scheme: str = "DPoP",
-                  proof: str | None = None, **claims: Any) -> httpx.Response:
+                  proof: str | None = None, method: str = "GET", **claims: Any) -> httpx.Response:
         path, token = place or self.place, self.token if token is None else token
         ath = b64(hashlib.sha256(token.encode()).digest())
-        made = proof or (phone or self.here.phone).proof(path, method="GET", **{"ath": ath, **claims})
-        return await self.here.service.client.get(path, headers={"Authorization": f"{scheme} {token}", "Apoyo-Device-Proof": made})
+        made = proof or (phone or self.here.phone).proof(path, method=method, **{"ath": ath, **claims})
+        return await self.here.service.client.request(
+            method, path, headers={"Authorization": f"{scheme} {token}", "Apoyo-Device-Proof": made})
 
 
 async def activate(here: Scene) -> Mine:
@@ -159,5 +161,33 @@ def test_a_proof_is_used_once_and_an_ended_activation_lets_nobody_in(pair: Stora
             activation = jose.parse(mine.token).claims["sub"]
             assert (await here.service.client.delete(f"/v1/activations/{activation}")).status_code == 204
             check_problem(await mine.ask(), 401, "device_token_refused")
+
+    anyio.run(run)
+
+
+def test_a_citizen_withdraws_by_the_phone_that_sent_it(pair: StorageSettings) -> None:
+    async def run() -> None:
+        with scene(pair) as here:
+            mine = await activate(here)
+            judge_round(here.service.storage, Outcome.ACCEPTED)
+            other = await send(here.service, "another-phone", Phone())
+            check_problem(await mine.ask(method="DELETE", place=f"/v1/my/supports/{other}"), 404, "support_not_found")
+            first = await mine.ask(method="DELETE")
+            assert first.status_code == 200, first.text
+            receipt = read_receipt(first.text, here.service.storage.receipts.public())
+            assert (receipt.support, receipt.cause) == (mine.place.rpartition("/")[2], "withdrawn")
+            assert (await mine.ask(method="DELETE")).json() == first.json(), "a lost answer is given again"
+            check_problem(await mine.ask(), 410, "support_erased")
+            place = mine.place.replace("/my", "")
+            for method, path in (("GET", place), ("GET", f"{place}/events"), ("POST", f"{place}/review"), ("GET", f"{place}?view=citizen")):
+                gone = await here.service.client.request(method, path)
+                check_problem(gone, 410, "support_erased")
+                assert gone.json()["receipt"] == receipt.id
+            repeated = await here.service.send("mine", headers={"Apoyo-Device-Proof": here.phone.proof(URL, GOOD)})
+            check_problem(repeated, 410, "support_erased")
+            told = await here.service.client.get(f"/v1/receipts/{receipt.id}")
+            assert told.json() == first.json()
+            listed = (await here.service.client.get(URL)).json()["data"]
+            assert {one["id"]: one["status"] for one in listed} == {receipt.support: "erased", other: "received"}
 
     anyio.run(run)

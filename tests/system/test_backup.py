@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import Erased
 from pipeline.records.storage import Storage, load_parts, open_storage
 from pipeline.records.supports import get_support
 from pipeline.settings import Settings, StorageSettings, child_environment
@@ -48,12 +49,12 @@ def test_a_copy_taken_under_load_is_whole_and_comes_back(tmp_path: Path) -> None
     loading.join()
     assert "0 blobs were not there" in said
 
-    apoyo(tmp_path / "new", "restore", tmp_path / "copy")
+    apoyo(tmp_path / "new", "restore", tmp_path / "copy", "--without-erasures")
     assert apoyo(tmp_path / "new", "reconcile", "--deep") == "0 missing, 0 damaged, 0 orphan, 0 without_job\n"
     restored = open_storage(StorageSettings(data_dir=tmp_path / "new"))
     for one in before:
         assert set(PICTURES.values()) <= set(load_parts(restored, get_support(restored.engine, one)).values())
-    apoyo(tmp_path / "new", "restore", tmp_path / "copy", code=2)
+    apoyo(tmp_path / "new", "restore", tmp_path / "copy", "--without-erasures", code=2)
 
 
 @pytest.mark.parametrize("harm", ["a blob changed", "a blob gone", "cut short"])
@@ -67,7 +68,7 @@ def test_a_copy_that_is_not_whole_is_refused_before_anything_is_written(tmp_path
         blob.unlink()
     else:
         (tmp_path / "copy" / "SHA256SUMS").unlink()
-    said = apoyo(tmp_path / "new", "restore", tmp_path / "copy", code=2)
+    said = apoyo(tmp_path / "new", "restore", tmp_path / "copy", "--without-erasures", code=2)
     assert ("backup_incomplete" if harm == "cut short" else "backup_damaged") in said
     assert not (tmp_path / "new" / "apoyo.sqlite3").exists()
 
@@ -80,7 +81,7 @@ def test_a_database_and_a_store_of_different_times_give_exactly_the_gaps(tmp_pat
     storage.engine.dispose()
 
     older_database = tmp_path / "older-database"
-    apoyo(older_database, "restore", tmp_path / "copy")
+    apoyo(older_database, "restore", tmp_path / "copy", "--without-erasures")
     shutil.copytree(tmp_path / "live" / "blobs", older_database / "blobs", dirs_exist_ok=True)
     lines = apoyo(older_database, "reconcile", code=1).splitlines()
     assert lines[-1] == "0 missing, 0 damaged, 10 orphan, 0 without_job"
@@ -94,3 +95,33 @@ def test_a_database_and_a_store_of_different_times_give_exactly_the_gaps(tmp_pat
     assert lines[-1] == "10 missing, 0 damaged, 0 orphan, 0 without_job"
     assert {line.split("/")[1] for line in lines[:-1]} == set(new)
     assert not {line.split("/")[1] for line in lines[:-1]} & set(old)
+
+
+def test_what_was_erased_after_the_copy_does_not_come_back_with_it(tmp_path: Path) -> None:
+    """Fifty of sixty, by receipts alone; the copy has every wrapped key, and the key that opens them."""
+    _, ids = filled(tmp_path / "live", 60)
+    gone, kept = ids[:50], ids[50:]
+    apoyo(tmp_path / "live", "backup", tmp_path / "copy", "--with-key")
+    receipts = apoyo(tmp_path / "live", "erase", *gone)
+    (tmp_path / "answers").write_text(receipts)
+    assert apoyo(tmp_path / "live", "receipts", "verify", tmp_path / "answers").count("\tholds\t") == 50
+    assert "50 receipts" in apoyo(tmp_path / "live", "receipts", "export", "--out", tmp_path / "receipts")
+
+    said = apoyo(tmp_path / "new", "restore", tmp_path / "copy", code=2)
+    assert "erasures_not_named" in said and not (tmp_path / "new" / "apoyo.sqlite3").exists()
+    said = apoyo(tmp_path / "new", "restore", tmp_path / "copy", "--erasures", tmp_path / "receipts")
+    assert "50 supports were erased again; 0 receipts refused" in said
+    restored = open_storage(StorageSettings(data_dir=tmp_path / "new"))
+    for one in gone:
+        with pytest.raises(Erased):
+            get_support(restored.engine, one)
+    assert all(load_parts(restored, get_support(restored.engine, one)) for one in kept)
+    assert apoyo(tmp_path / "new", "reconcile", "--deep") == "0 missing, 0 damaged, 0 orphan, 0 without_job\n"
+
+    without = tmp_path / "without"  # what the receipts are for
+    apoyo(without, "restore", tmp_path / "copy", "--without-erasures")
+    assert load_parts(open_storage(StorageSettings(data_dir=without)), get_support(open_storage(StorageSettings(data_dir=without)).engine, gone[0]))
+    shutil.copytree(tmp_path / "live" / "blobs" / "erasures", without / "blobs" / "erasures")
+    assert "50 supports that had come back were erased again" in apoyo(without, "collect")
+    with pytest.raises(Erased):
+        get_support(open_storage(StorageSettings(data_dir=without)).engine, gone[0])

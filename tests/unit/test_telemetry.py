@@ -24,7 +24,7 @@ ALERTS = json.loads((FOLDER / "alerts.json").read_text())["groups"][0]["rules"]
 DASHBOARD = json.loads((FOLDER / "apoyo.json").read_text())
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
 METRICS = {metric._name: metric for metric in vars(telemetry).values() if isinstance(metric, MetricWrapperBase)}
-LABELS = {"kind", "attempt", "code", "outcome", "result", "stage", "method", "route", "status", "step", "provider", "network"}
+LABELS = {"kind", "attempt", "code", "outcome", "result", "stage", "method", "route", "status", "step", "provider", "network", "cause"}
 """Each has the values of a table or an enumeration in the code: nothing that is sent, and no id."""
 
 

@@ -1,0 +1,1 @@
+"""Erasing supports, and the receipts of it."""
