@@ -30,12 +30,8 @@ from pipeline.domain.verdict import Outcome, Reason, Subject
 from pipeline.errors import ApoyoError, Corrupt, Erased, LeaseLost, Unavailable
 from pipeline.judge import Judge
 from pipeline.records.activations import activated
-<<<<<<< HEAD
 from pipeline.records.bell import Channel, bell_of
-from pipeline.records.leases import JobKind, Lease, claim, heartbeat, release, ripe_kinds
-=======
 from pipeline.records.leases import JobKind, Lease, claim, close, heartbeat, release, ripe_kinds
->>>>>>> d124c62 (Erasing destroys a support's key, for good: a signed receipt outside the database erases again what a copy brings back; holds)
 from pipeline.records.processes import find_process
 from pipeline.records.reuse import register
 from pipeline.records.storage import INFO, Storage, load_parts, open_key
