@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check k8s-check test-operations chaos bench specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers
+.PHONY: help install weights demo up test check k8s-check test-operations chaos bench soak specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,11 @@ bench: weights ## first figures: stages, accuracy, and the service under load; r
 	@$(BIN)/apoyo bench stages
 	@$(BIN)/apoyo bench accuracy
 	@$(BIN)/apoyo bench load --quick
+	@$(BIN)/apoyo bench capacity
+	@$(BIN)/python -m benchmarks.page
+
+soak: weights ## two hours under load: memory, descriptors and sockets must stay flat (MINUTES=10 for fewer)
+	@$(BIN)/apoyo bench soak $(if $(MINUTES),--minutes $(MINUTES))
 	@$(BIN)/python -m benchmarks.page
 
 chaos: $(STAMP) ## try to lose a support: faults on both storages, an outside checker, deliberate bugs (SHORT=1: ten minutes)

@@ -10,6 +10,10 @@ COLUMNS = ("offered/s", "verdicts/s", "refused", "intake p50 · p99, ms", "verdi
            "cores of others")
 
 
+PLAN_COLUMNS = ("collection", "assumed", "nodes", "of", "busy at the peak", "verdict p99, s", "USD, always on",
+                "USD a 1,000, always on", "by core seconds")
+
+
 def load_lines(result: dict[str, Any], made_on: str) -> list[str]:
     """The section on `apoyo bench load`."""
     told = ["## Under load", "",
@@ -50,6 +54,46 @@ def _row(step: dict[str, Any]) -> str:
     cells = [f"{step['offered_a_second']} ({step['profile']})", step["verdicts_a_second"], refused, *latencies,
              step["cpu_ms_a_support"], beside(step)]
     return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def capacity_lines(result: dict[str, Any]) -> list[str]:
+    """The section on `apoyo bench capacity`."""
+    demand = result["demand_ms"]
+    told = ["## What a collection needs", "",
+            f"Supports through cores, event by event (`apoyo bench capacity`, seed {result['seed']}; raw:",
+            f"`benchmarks/results/capacity.json`). A support takes {demand['verify_mean']} ms of a core to examine (samples of",
+            f"`bench stages`), {demand['intake']} to take in and {demand['other']} for the rest of the service (`bench load`).",
+            "Nodes are as many as bring 99 of 100 verdicts within a minute at the peak, and one that stands by. **Prices, curves",
+            "and the speed of a vCPU are assumptions** (`benchmarks/hardware.json` names each source).", "",
+            "| " + " | ".join(PLAN_COLUMNS) + " |", "|---" * len(PLAN_COLUMNS) + "|"]
+    told += [f"| {row['scenario']} | {row['assumes']} | {row['nodes']} | {row['hardware']} | {row['busy_at_the_peak']:.0%} | "
+             f"{row['verdict_p99_s']} | {row['usd_always_on']:,.2f} | {row['usd_a_thousand_always_on']:.3f} | "
+             f"{row['usd_a_thousand_by_core_seconds']:.4f} |" for row in result["plan"]]
+    told += ["", "The same simulation against the load that was measured, with the cores that others left to the service:", "",
+             "| step | cores left | verdicts/s measured · simulated | p50, ms | p99, ms |", "|---|---|---|---|---|"]
+    for row in result["validation"]:
+        cells = [f"{row[name]['measured']} · {row[name]['simulated']} ({row[name]['error']:+.0%})"
+                 for name in ("verdicts_a_second", "verdict_p50_ms", "verdict_p99_ms")]
+        told.append(f"| {row['step']} | {row['cores_left']} | " + " | ".join(cells) + " |")
+    return [*told, ""]
+
+
+def soak_lines(result: dict[str, Any], made_on: str) -> list[str]:
+    """The section on `make soak`, and its drawing's name."""
+    told = ["## Over hours", "",
+            f"{result['minutes']:g} minutes at 70 % of the most, {result['verdict']['count']} verdicts; {made_on}.",
+            "Made by `make soak`; raw: `benchmarks/results/soak.json`. A straight line after the first fifth:", "",
+            "| part | figure | first tenth | last tenth | rise of the line | |", "|---|---|---|---|---|---|"]
+    told += [f"| {row['group']} | {row['figure'].replace('_', ' ')} | {row['first']} | {row['last']} | {row['rise']:+.2f} | "
+             f"{'flat' if row['flat'] else '**rises**'} |" for row in result["rises"]]
+    return [*told, ""]
+
+
+def soak_drawing(result: dict[str, Any]) -> str:
+    """Memory of each part over the run, as SVG."""
+    groups = [row["group"] for row in result["rises"] if row["figure"] == "rss_mb"]
+    curves = {group: [(look["at"] / 60, look[group]["rss_mb"]) for look in result["looks"] if group in look] for group in groups}
+    return lines(curves, "resident memory, MB, by part of the service", "minutes", "MB")
 
 
 def load_drawing(result: dict[str, Any]) -> str:

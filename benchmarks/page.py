@@ -8,7 +8,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from benchmarks.gpu_page import gpu_lines
-from benchmarks.load_page import load_drawing, load_lines
+from benchmarks.load_page import capacity_lines, load_drawing, load_lines, soak_drawing, soak_lines
 from benchmarks.presentation_page import det_plot, presentation_lines
 from benchmarks.report import RESULTS
 from benchmarks.reuse_page import reuse_lines
@@ -83,6 +83,13 @@ def write_performance(result: dict[str, Any]) -> None:
     if load is not None:
         (DOCS / "load.svg").write_text(load_drawing(load), encoding="utf-8")
         lines += [*load_lines(load, _made_on(load)), "![latency against load](load.svg)", ""]
+    capacity = result_of("capacity")
+    if capacity is not None:
+        lines += capacity_lines(capacity)
+    soak = result_of("soak")
+    if soak is not None:
+        (DOCS / "soak.svg").write_text(soak_drawing(soak), encoding="utf-8")
+        lines += [*soak_lines(soak, _made_on(soak)), "![memory over the run](soak.svg)", ""]
     gpu = result_of("gpu")
     if gpu is not None:
         lines += gpu_lines(gpu)

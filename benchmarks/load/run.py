@@ -62,7 +62,9 @@ Told = Callable[[Step, float], None]
 class Runner:
     """Runs steps against one deployment, one after another."""
 
-    def __init__(self, client: Client, stock: Stock, processes: ServiceProcesses | None, told: Told) -> None:
+    def __init__(self, client: Client, stock: Stock, processes: ServiceProcesses | None, told: Told,
+                 look_seconds: float = LOOK_SECONDS) -> None:
+        self._look_seconds = look_seconds
         self._client, self._stock, self._processes, self._told = client, stock, processes, told
         self._waiting: dict[str, float] = {}
         self._early: dict[str, tuple[str, float]] = {}
@@ -164,7 +166,7 @@ class Runner:
                         "descriptors": one.descriptors, "sockets": one.sockets}
                 for group, one in found.items() if one.processes}})
             self._told(step, now)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._look_seconds)
 
 
 def step_json(step: Step) -> dict[str, Any]:

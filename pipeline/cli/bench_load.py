@@ -159,7 +159,7 @@ def _most(place: Place, folders: list[Path], lengths: Lengths, seed: int) -> tup
     return most, flood
 
 
-def with_runner(place: Place, folders: list[Path], do: Any) -> Any:
+def with_runner(place: Place, folders: list[Path], do: Any, look_seconds: float = 1.0) -> Any:
     """What `do(runner)` comes to, with a client, an ear for verdicts, and the present step shown."""
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
@@ -173,7 +173,7 @@ def with_runner(place: Place, folders: list[Path], do: Any) -> Any:
     with Progress(SpinnerColumn(), TextColumn("{task.description}")) as progress:
         task = progress.add_task(f"sending to {place.url} …", total=None)
         runner = Runner(client, stock, ServiceProcesses(place.mark) if place.mark else None,
-                        lambda step, at: progress.update(task, description=_line(step, at)))
+                        lambda step, at: progress.update(task, description=_line(step, at)), look_seconds)
 
         async def run() -> Any:
             ear: AbstractAsyncContextManager[None] = by_listing(client, runner.on_verdict, runner.oldest_waiting)

@@ -7,7 +7,9 @@ import sys
 import typer
 
 from pipeline.cli.bench import bench
+from pipeline.cli.bench_capacity import capacity
 from pipeline.cli.bench_load import intake, load
+from pipeline.cli.bench_soak import soak
 from pipeline.cli.calibrate import calibrate
 from pipeline.cli.check_signature import check_signature_command
 from pipeline.cli.check_upload import check_upload_command
@@ -38,6 +40,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
                   help="Apoyo: verifies a citizen's support, and answers with a verdict and its evidence.")
 bench.command()(load)
 bench.command()(intake)
+bench.command()(capacity)
+bench.command()(soak)
 app.add_typer(bench, name="bench")
 app.add_typer(calibrate, name="calibrate")
 app.add_typer(clients, name="clients")
