@@ -158,19 +158,27 @@ def _judged(load: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def validate(demand: Demand, load: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
-    """Each real step played through with the cores that were left to the service, beside what was measured."""
+    """Each real step's own arrivals played through with the cores that the service could have, beside what was measured.
+
+    What it could have is what client and others left it in the flood, the one step in which it wanted all.
+    """
     rows = []
-    cores = load["machine"]["cores"]
+    cores, flood = load["machine"]["cores"], load["steps"][0]
+    left = cores - sum(flood["cpu_s_beside"].get(name, 0.0) for name in ("client", "others", "stolen")) / _took(flood)
     for step in load["steps"]:
-        took = step["seconds"] + (step["drained_s"] or 0.0)
-        left = cores - sum(step["cpu_s_beside"].get(name, 0.0) for name in ("client", "others", "stolen")) / took
-        profile = steady(step["offered_a_second"], step["seconds"])
-        played = simulate(arrivals(profile, seed), demand, cores, seed, max(0.05, left / cores))
+        took = _took(step)
+        moments = [second + (number + 0.5) / count for second, count in enumerate(step["by_second"]["offered"])
+                   for number in range(count)]
+        played = simulate(moments, demand, cores, seed, max(0.05, left / cores))
         rows.append({"step": step["profile"], "cores_left": round(left, 2),
                      "verdicts_a_second": _pair(step["verdict"]["count"] / took, played.verdict.total / max(played.end, 1e-9)),
                      **{f"verdict_{name}": _pair(step["verdict"][name], 1000 * played.verdict.percentile(per_cent))
                         for name, per_cent in (("p50_ms", 50), ("p99_ms", 99))}})
     return rows
+
+
+def _took(step: Mapping[str, Any]) -> float:
+    return float(step["seconds"] + (step["drained_s"] or 0.0))
 
 
 def _pair(measured: float, simulated: float) -> dict[str, float | None]:

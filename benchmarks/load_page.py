@@ -20,7 +20,7 @@ def load_lines(result: dict[str, Any], made_on: str) -> list[str]:
             f"Captures of {result['captures']}; {result['where']}; {result['workers']} workers; {made_on}.",
             "Arrivals wait for no answer (Poisson); latencies count from the moment a support was meant to be sent. Made by",
             f"`apoyo bench load{' --quick' if result['quick'] else ''}`; raw: `benchmarks/results/load.json`; with drawings:",
-            "`benchmarks/results/load.html`.", "",
+            "`benchmarks/results/load.html`." + (f" {result['note']}" if result["note"] else ""), "",
             "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
     told += [_row(step) for step in [*result["steps"], *result["shapes"]]]
     told += ["", f"The most verified: {result['most_a_second']} a second."]
@@ -69,7 +69,8 @@ def capacity_lines(result: dict[str, Any]) -> list[str]:
     told += [f"| {row['scenario']} | {row['assumes']} | {row['nodes']} | {row['hardware']} | {row['busy_at_the_peak']:.0%} | "
              f"{row['verdict_p99_s']} | {row['usd_always_on']:,.2f} | {row['usd_a_thousand_always_on']:.3f} | "
              f"{row['usd_a_thousand_by_core_seconds']:.4f} |" for row in result["plan"]]
-    told += ["", "The same simulation against the load that was measured, with the cores that others left to the service:", "",
+    told += ["", "The same simulation, fed with the arrivals of the load that was measured, and the cores that others left it",
+             "when it wanted all:", "",
              "| step | cores left | verdicts/s measured · simulated | p50, ms | p99, ms |", "|---|---|---|---|---|"]
     for row in result["validation"]:
         cells = [f"{row[name]['measured']} · {row[name]['simulated']} ({row[name]['error']:+.0%})"

@@ -30,7 +30,8 @@ def html(result: dict[str, Any]) -> str:
     heading = (f"{result['captures']}; {result['where']}; {result['workers'] or '?'} workers; "
                f"{machine['cpu']}, {machine['cores']} cores; commit {result['commit']}; {result['made']}; seed {result['seed']}")
     steady = [step for step in result["steps"] if step["factor"] is not None]
-    parts = [f"<p>{escape(heading)}. Latencies count from the moment a support was meant to be sent; percentiles within 1 %.</p>",
+    parts = [f"<p>{escape(heading)}. {escape(result['note'])}</p><p>Latencies count from the moment a support was meant to be "
+             "sent; percentiles within 1 %.</p>",
              _facts(result), "<h2>Steps</h2>", _table(result["steps"]), _curves(steady)]
     for title, steps in (("Shapes of days", result["shapes"]), ("Overload", result["overload"])):
         if steps:

@@ -14,8 +14,8 @@ FLOOD_RATE = 20.0
 STEPS = (0.5, 0.7, 0.85, 1.0, 1.15)
 """Of the most. 0.7 is where latencies are told for."""
 QUICK_STEPS = (0.5, 0.7, 0.9, 1.05)
-KEEPS_UP_SECONDS = 3.0
-"""After the last arrival: with more still unverified, the step was beyond the knee."""
+KEEPS_UP_SECONDS, KEEPS_UP_SHARE = 1.0, 0.05
+"""After the last arrival the last verdict comes within a second and this share of the step, or it was beyond the knee."""
 INTAKE_FACTORS = (1, 2, 5, 10)
 INTAKE_RATES = (15.0, 30.0, 60.0, 120.0)
 """Until less is acknowledged than at the one before, or a third is refused."""
@@ -83,7 +83,8 @@ async def measure_all(runner: Runner, lengths: Lengths, seed: int) -> Measured:
 
 
 def keeps_up(step: Step) -> bool:
-    return step.drained is not None and step.drained <= KEEPS_UP_SECONDS and not step.not_sent
+    most = KEEPS_UP_SECONDS + KEEPS_UP_SHARE * step.profile.seconds
+    return step.drained is not None and step.drained <= most and not step.not_sent
 
 
 async def measure_overload(runner: Runner, seconds: float, seed: int) -> list[dict[str, Any]]:

@@ -65,6 +65,7 @@ def load(
     secret_file: Annotated[Path | None, typer.Option(help="Its client's secret.")] = None,
     process: Annotated[list[str] | None, typer.Option(help="Its processes to send to; with one, most are copies.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, other arrivals.")] = SEED_LOAD,
+    note: Annotated[str, typer.Option(help="Said on the page: what else the machine did meanwhile.")] = "",
     out: Annotated[Path, typer.Option(help="Where the JSON and the page go.")] = Path("benchmarks/results"),
 ) -> None:
     """The knee, latencies of intake and verdict, CPU a support, overload. Writes load.json and load.html."""
@@ -76,7 +77,7 @@ def load(
     folders = draw(captures)
     count = workers or available_cores()
     result: dict[str, Any] = {"quick": quick, "captures": captures.value, "workers": None if against else count, "seed": seed,
-                              "where": OTHER if against else EMBEDDED}
+                              "where": OTHER if against else EMBEDDED, "note": note}
     if against:
         if secret_file is None:
             raise typer.BadParameter("give --secret-file too: the client's secret of that deployment")

@@ -91,7 +91,7 @@ def test_demand_and_error_come_from_raw_results() -> None:
     stages = {"apoyo": {"rows": [{"cpu_ms": 200.0}, {"cpu_ms": 300.0}]}}
     step = {"profile": "p", "factor": 0.7, "seconds": 100.0, "drained_s": 0.0, "offered_a_second": 2.0,
             "verdict": {"count": 200, "p50_ms": 350.0, "p99_ms": 600.0}, "cpu_s": {"api": 4.0, "workers": 52.0, "ray": 2.0},
-            "cpu_s_beside": {"client": 0.0, "others": 0.0, "stolen": 0.0}}
+            "cpu_s_beside": {"client": 0.0, "others": 0.0, "stolen": 0.0}, "by_second": {"offered": [2] * 100}}
     load = {"steps": [step], "machine": {"cores": 2}}
     demand = demand_of(stages, load)
     assert (demand.intake, demand.other) == (pytest.approx(0.02), pytest.approx(0.02))
