@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from models.onnx_file import check_onnx
 from pipeline.domain.calibration import Calibration, Threshold
 from pipeline.domain.card_model import CardModel, Side
 from pipeline.domain.evidence import CodeRole
@@ -25,10 +26,6 @@ ROOT = Path(__file__).parent
 """The folder that the manifest's paths are relative to."""
 
 REMEDY = "run `make weights` (python -m models.prepare)"
-
-_EXTERNAL_DATA = b"\x0a\x08location\x12"
-"""How a protobuf StringStringEntryProto with the key `location` begins: the mark of a tensor kept in another file
-(onnx.proto, TensorProto.external_data). Weights hold it by chance once in 2^88 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,10 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def checked_bytes(path: Path, sha256: str) -> bytes:
-    """The file's bytes, if they are the pinned ones and hold no external data. Raises `Misconfigured` otherwise."""
+    """The file's bytes, if they are the pinned ones; of a network, if they are a plain graph too (`check_onnx`).
+
+    Raises `Misconfigured` otherwise.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -145,8 +145,8 @@ def checked_bytes(path: Path, sha256: str) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise Misconfigured(f"{path.name} has SHA-256 {found[:12]}…, the manifest wants {sha256[:12]}…: {REMEDY}")
-    if path.suffix == ".onnx" and _EXTERNAL_DATA in data:
-        raise Misconfigured(f"{path.name} keeps tensors in another file: only single-file ONNX is loaded")
+    if path.suffix == ".onnx":
+        check_onnx(path.name, data)
     return data
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.onnx_file import check_onnx
 from pipeline.errors import Misconfigured
 from pipeline.networks.api import Image
 from pipeline.networks.face_recogniser import SIDE, unit_vectors
@@ -33,6 +34,7 @@ def load_pack_recogniser(path: Path) -> PackRecogniser:
     """Loads a pack's recogniser from a file. Raises `Misconfigured` where it is missing or is no recogniser of 112x112 faces."""
     if not path.is_file():
         raise Misconfigured(f"{path.name} is not there: an InsightFace pack is not part of this project; name your own file")
+    check_onnx(path.name, path.read_bytes())  # the library loads by path, and would follow what the file names beside it
     from insightface import model_zoo
     from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 

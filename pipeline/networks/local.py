@@ -80,7 +80,8 @@ class LocalNetworks:
         with self._lock:
             if name not in self._sessions:
                 closed = not any(isinstance(side, str) for side in weight.inputs[0].shape[1:])
-                self._sessions[name] = Session(
-                    weight.path, weight.sha256, self._device, self._threads, closed_shapes=closed,
-                    graphs=self._graphs, engines=self._engines)
+                session = Session(weight.path, weight.sha256, self._device, self._threads, closed_shapes=closed,
+                                  graphs=self._graphs, engines=self._engines)
+                session.check_input(weight.inputs[0])
+                self._sessions[name] = session
             return self._sessions[name]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from models.registry import checked_bytes
+from models.registry import TensorSpec, checked_bytes
 from pipeline.domain.plan import Device
 from pipeline.errors import Misconfigured
 from pipeline.networks.api import Array
@@ -17,6 +17,8 @@ from pipeline.networks.api import Array
 PROVIDERS: Mapping[Device, str] = {
     Device.CPU: "CPUExecutionProvider", Device.CUDA: "CUDAExecutionProvider", Device.TENSORRT: "TensorrtExecutionProvider"}
 CPU = PROVIDERS[Device.CPU]
+_ORT_TYPES: Mapping[str, str] = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
+"""The dtypes that a network here may eat, as ONNX Runtime calls them."""
 
 _LOG_ERRORS_ONLY = 3
 _CUDA = {
@@ -58,12 +60,20 @@ class Session:
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise Misconfigured(f"{path.name} has {len(inputs)} inputs: a network here takes one batch")
-        self._input = inputs[0].name
+        self._input, self._shape, self._type = inputs[0].name, tuple(inputs[0].shape), inputs[0].type
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._graphs = _Graphs(data, path) if graphs and device is Device.CUDA else None
         self.providers = tuple(got)
         self.sha256 = sha256
         self.closed_shapes = closed_shapes
+
+    def check_input(self, spec: TensorSpec) -> None:
+        """Raises `Misconfigured` where the graph does not eat what the manifest says of it."""
+        shape = [side if isinstance(side, int) else "free" for side in self._shape]
+        wanted = [side if isinstance(side, int) else "free" for side in spec.shape]
+        if (self._input, shape, self._type) != (spec.name, wanted, _ORT_TYPES.get(spec.dtype)):
+            raise Misconfigured(f"the network {self._input!r} {shape} {self._type} is not what the manifest says: "
+                                f"{spec.name!r} {wanted} {spec.dtype}")
 
     def run(self, batch: Array) -> tuple[Array, ...]:
         """`batch`: (N, …) in the network's dtype. All outputs, in the graph's order.

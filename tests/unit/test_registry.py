@@ -69,7 +69,7 @@ def test_manifest_table(tmp_path: Path, text: str, error: str | None) -> None:
 
 
 def test_missing_and_changed_files_name_the_remedy(tmp_path: Path) -> None:
-    path = tmp_path / "n.onnx"
+    path = tmp_path / "alphabet.txt"
     with pytest.raises(Misconfigured, match="make weights"):
         checked_bytes(path, "0" * 64)
     path.write_bytes(b"weights")
