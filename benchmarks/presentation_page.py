@@ -20,9 +20,11 @@ What was photographed: the card, a copy of it on paper, or a screen. **All of it
 no real credential was photographed. The network was trained on cards, copies, screens and photographs drawn by one set of
 formulas (`models/training/presentation`) and is measured here on those of another (`models/specimens/camera_copies.py`,
 `camera_prints.py`), all the way that a photograph takes in the product. Of the second set only genuine captures, of a seed of
-their own, set the threshold. So the figures say that what was learnt holds for a second way of drawing a copy, and little of a
-real printer. Decision 15 says how it works. What is suspected goes to a person and is never refused. An operator sets the
-threshold by own photographs: `apoyo calibrate presentation DIR`.
+their own, set the threshold; how long to train was chosen when first figures of this kind had been seen, so they are a little
+optimistic. They say that what was learnt holds for a second way of drawing a copy, and little of a real printer.
+
+Decision 15 says how it works. What is suspected goes to a person and is never refused. An operator sets the threshold by own
+photographs: `apoyo calibrate presentation DIR`.
 
 APCER: share of copies that are not suspected. BPCER: share of cards that are. In brackets: 95 % interval (Wilson; 3/n for none).
 Made by `make evaluate-presentation`; this page: `python -m benchmarks.page`.

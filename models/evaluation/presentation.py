@@ -180,9 +180,9 @@ def sheet(captures: Captures, path: Path, each: int = 4) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calibrated", type=int, default=30, help="cards whose genuine captures set the threshold")
-    parser.add_argument("--evaluated", type=int, default=50, help="cards, each copied in every way")
-    parser.add_argument("--selfies", type=int, default=60, help="drawn selfies, and as many taken from a screen")
+    parser.add_argument("--calibrated", type=int, default=24, help="cards whose genuine captures set the threshold")
+    parser.add_argument("--evaluated", type=int, default=44, help="cards, each copied in every way")
+    parser.add_argument("--selfies", type=int, default=40, help="drawn selfies, and as many taken from a screen")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="the folder that may hold faces/pairs.csv")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--write", action="store_true")
