@@ -97,6 +97,14 @@ def soak_drawing(result: dict[str, Any]) -> str:
     return lines(curves, "resident memory, MB, by part of the service", "minutes", "MB")
 
 
+def intake_lines(result: dict[str, Any], made_on: str) -> list[str]:
+    """What `apoyo bench intake` says."""
+    beyond = result["cpu_ms"] - result["hashing_ms"] - result["sealing_ms"]
+    return [f"Intake alone, one support of {result['body_bytes'] / 1e6:.1f} MB after another: {result['cpu_ms']} ms of the API's CPU,",
+            f"{result['hashing_ms']} of them to hash and {result['sealing_ms']} to seal, so {beyond:.1f} beyond (3 were aimed at);",
+            f"p50 {result['intake']['p50_ms']:.0f} ms, p99 {result['intake']['p99_ms']:.0f} ms (`apoyo bench intake`; {made_on}).", ""]
+
+
 def load_drawing(result: dict[str, Any]) -> str:
     """Latency against load, as SVG."""
     steps = [step for step in result["steps"] if step["factor"] is not None]

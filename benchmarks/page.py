@@ -8,7 +8,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from benchmarks.gpu_page import gpu_lines
-from benchmarks.load_page import capacity_lines, load_drawing, load_lines, soak_drawing, soak_lines
+from benchmarks.load_page import capacity_lines, intake_lines, load_drawing, load_lines, soak_drawing, soak_lines
 from benchmarks.presentation_page import det_plot, presentation_lines
 from benchmarks.report import RESULTS
 from benchmarks.reuse_page import reuse_lines
@@ -83,6 +83,9 @@ def write_performance(result: dict[str, Any]) -> None:
     if load is not None:
         (DOCS / "load.svg").write_text(load_drawing(load), encoding="utf-8")
         lines += [*load_lines(load, _made_on(load)), "![latency against load](load.svg)", ""]
+    intake = result_of("intake")
+    if intake is not None:
+        lines += intake_lines(intake, _made_on(intake))
     capacity = result_of("capacity")
     if capacity is not None:
         lines += capacity_lines(capacity)

@@ -23,7 +23,7 @@ from pipeline.errors import ApoyoError, BadUpload, Erased, NotFound, Unavailable
 from pipeline.records.device_proofs import DeviceProof, demand_unspent
 from pipeline.records.erasures import was_sent_by
 from pipeline.records.processes import find_process
-from pipeline.records.storage import INFO, Storage, open_verdict, store_part
+from pipeline.records.storage import INFO, Storage, name_part, open_verdict, put_parts
 from pipeline.records.supports import (
     FIRST_ROUND,
     IdempotencyKey,
@@ -94,10 +94,9 @@ class Intake:
         support_id = new_support_id()
         key, wrapped = self._storage.keyring.new_key(support_id)
         contents = {**{part.value: data for part, data in form.parts.items()}, INFO: form.canonical}
-        stored: list[StoredPart] = []
+        stored = [name_part(key, part, FIRST_ROUND, data, digests.get(part)) for part, data in contents.items()]
         try:
-            for part, data in contents.items():
-                stored.append(store_part(self._storage.blobs, key, part, FIRST_ROUND, data, digests.get(part)))
+            put_parts(self._storage.blobs, key, stored, contents)
         except ApoyoError:
             discard(self._storage.blobs, stored)
             raise

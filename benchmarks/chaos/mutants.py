@@ -154,13 +154,12 @@ def _commit_what_was_collected() -> None:
 
     def make(real: Any) -> Any:
         def slow(*arguments: Any) -> Any:
-            part = real(*arguments)
-            time.sleep(0.1)  # a store that takes its time, so that the collector comes between
-            return part
+            real(*arguments)
+            time.sleep(0.5)  # a store that takes its time, so that the collector comes between
         return slow
 
     _replace("pipeline.records.supports.insert_parts", lambda _real: blindly)
-    _replace("api.supports.service.store_part", make)
+    _replace("api.supports.service.put_parts", make)
 
 
 def _judge_what_is_damaged() -> None:

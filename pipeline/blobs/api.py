@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,6 +26,10 @@ class BlobStore(Protocol):
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """True: written, whole and durable. False: something is there already, and stays."""
+        ...
+
+    def put_all_if_absent(self, values: Mapping[str, bytes]) -> bool:
+        """Each as by `put_if_absent`. True: all durable. False, or an error: some may be there, and the caller deletes them."""
         ...
 
     def get(self, key: str) -> bytes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from io import RawIOBase
 from pathlib import Path
 
 from pipeline.errors import Misconfigured
@@ -14,27 +16,48 @@ TEMPORARY = ".tmp"
 
 
 def put_file_if_absent(path: Path, data: bytes) -> bool:
-    """Durably write `data` to `path` unless it is there: True if written, and then on the disk; False if it was there.
+    """Durably write `data` to `path` unless it is there: True if written, and then on the disk; False if it was there."""
+    return put_files_if_absent({path: data})
+
+
+def put_files_if_absent(files: Mapping[Path, bytes]) -> bool:
+    """Durably write each file unless it is there: True if all were written; False where one was there, and others may be written.
 
     Temp file in the same folder, fsync, hard link (which fails where the name is taken: no overwrite, no race), fsync of
-    the folder. Raises OSError; a failed fsync is never tried again, since the kernel may have dropped the pages.
+    the folder; each step for all files before the next, so that the disk is waited for once rather than for each. Raises
+    OSError; a failed fsync is never tried again, since the kernel may have dropped the pages.
     """
-    make_folders(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    beside: dict[Path, Path] = {}
+    with ExitStack() as opened:
         try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+            descriptors = []
+            for path, data in files.items():
+                make_folders(path.parent)
+                beside[path] = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
+                descriptor = os.open(beside[path], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+                file = opened.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+                write_all(file, data)
+                descriptors.append(descriptor)
+            for descriptor in descriptors:
+                os.fsync(descriptor)
+            try:
+                for path, temporary in beside.items():
+                    os.link(temporary, path)
+            except FileExistsError:
+                return False
+        finally:
+            for temporary in beside.values():
+                temporary.unlink(missing_ok=True)
+    for folder in {path.parent for path in files}:
+        sync_folder(folder)
     return True
+
+
+def write_all(file: RawIOBase, data: bytes) -> None:
+    """A raw file may take less than it is given (write(2))."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) or 0:]
 
 
 def temporaries(root: Path) -> Iterator[Path]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.blobs.api import StoredBlob, checked_key
-from pipeline.blobs.files import make_folders, put_file_if_absent, sync_folder, temporaries
+from pipeline.blobs.files import make_folders, put_files_if_absent, sync_folder, temporaries
 from pipeline.errors import NotFound, Unavailable
 
 
@@ -23,11 +23,14 @@ class FolderStore:
             make_folders(root)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        path = self._path(key)
+        return self.put_all_if_absent({key: data})
+
+    def put_all_if_absent(self, values: Mapping[str, bytes]) -> bool:
+        files = {self._path(key): data for key, data in values.items()}
         with _translated():
-            if not put_file_if_absent(path, data):
+            if not put_files_if_absent(files):
                 return False
-            if path.stat().st_size != len(data):
+            if any(path.stat().st_size != len(data) for path, data in files.items()):
                 raise Unavailable("the folder kept fewer bytes than were written", code="blob_short")
         return True
 

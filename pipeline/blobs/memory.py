@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from pipeline.blobs.api import StoredBlob, checked_key
@@ -25,6 +25,9 @@ class MemoryStore:
             self._blobs[key] = data
             self._times[key] = datetime.now(UTC)
             return True
+
+    def put_all_if_absent(self, values: Mapping[str, bytes]) -> bool:
+        return all(self.put_if_absent(key, data) for key, data in values.items())
 
     def get(self, key: str) -> bytes:
         try:

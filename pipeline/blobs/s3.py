@@ -87,6 +87,9 @@ class S3Store:
         self._confirm(key, data, digest.hexdigest())
         return True
 
+    def put_all_if_absent(self, values: Mapping[str, bytes]) -> bool:
+        return all(self.put_if_absent(key, data) for key, data in values.items())
+
     def _confirm(self, key: str, data: bytes, md5: str) -> None:
         """Ask the store what it keeps: a 200 alone is a claim. Raises `Unavailable` (`blob_differs`)."""
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -58,18 +58,33 @@ def open_blobs(settings: StorageSettings) -> BlobStore:
     return S3Store.open(place_of(settings.s3_endpoint, settings.s3_bucket, settings.s3_region, keys))
 
 
-def store_part(blobs: BlobStore, key: SupportKey, part: str, version: int, data: bytes, sha256: str | None = None) -> StoredPart:
-    """Seal one part and make it durable. Raises `Unavailable`; `Conflict` where something lies at its place.
-
-    sha256: of `data`, in hex, where it is known already.
-    """
+def name_part(key: SupportKey, part: str, version: int, data: bytes, sha256: str | None = None) -> StoredPart:
+    """A place for one part, where nothing is yet. sha256: of `data`, in hex, where it is known already."""
     # The tail of a UUIDv7 is random: even folders. The last word keeps what a broken-off request left from being in the way.
     blob_key = f"{key.support_id[-2:]}/{key.support_id}/{part}.{version}.{secrets.token_hex(4)}"
-    faults.point("blob.before_put")
-    if not blobs.put_if_absent(blob_key, key.seal(part, version, data)):
-        raise Conflict(f"{part} v{version} is stored already", code="part_exists")
-    faults.point("blob.after_put")
     return StoredPart(part, version, sha256 or hashlib.sha256(data).hexdigest(), len(data), blob_key)
+
+
+def put_parts(blobs: BlobStore, key: SupportKey, named: Sequence[StoredPart], contents: Mapping[str, bytes]) -> None:
+    """Seal the parts and make them durable at their places, together. After an error some may be there: the caller deletes them.
+
+    Raises `Unavailable`; `Conflict` where something lies at a place.
+    """
+    for _ in named:
+        faults.point("blob.before_put")
+    sealed = {one.blob_key: key.seal(one.part, one.version, contents[one.part]) for one in named}
+    if not blobs.put_all_if_absent(sealed):
+        raise Conflict("a part is stored already", code="part_exists")
+    for _ in named:
+        faults.point("blob.after_put")
+
+
+def store_part(blobs: BlobStore, key: SupportKey, part: str, version: int, data: bytes,
+               sha256: str | None = None) -> StoredPart:
+    """One part alone, as `name_part` and `put_parts`."""
+    named = name_part(key, part, version, data, sha256)
+    put_parts(blobs, key, (named,), {part: data})
+    return named
 
 
 def load_part(blobs: BlobStore, key: SupportKey, stored: StoredPart) -> bytes:

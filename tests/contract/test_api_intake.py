@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -209,6 +209,9 @@ class FailingBlobs:
         if self._left == 0:
             raise Unavailable("no space", code="storage_full")
         return self._inner.put_if_absent(key, data)
+
+    def put_all_if_absent(self, values: Mapping[str, bytes]) -> bool:
+        return all(self.put_if_absent(key, data) for key, data in values.items())
 
     def get(self, key: str) -> bytes:
         return self._inner.get(key)

@@ -135,3 +135,32 @@ def test_folder_flushes_the_file_before_it_is_named_and_the_folder_after(tmp_pat
     monkeypatch.setattr("os.link", link)
     store.put_if_absent("one", b"x")
     assert seen == ["sync file", "name", "sync folder"]
+
+
+def test_several_are_put_together_or_say_that_one_was_there(store: BlobStore) -> None:
+    values = {f"ab/one/part-{number}.1": bytes([number]) * 1000 * number for number in range(5)}
+    assert store.put_all_if_absent(values) is True
+    assert {key: store.get(key) for key in values} == values
+    assert store.put_all_if_absent({"ab/two/part.1": b"new", "ab/one/part-3.1": b"other"}) is False
+    assert store.get("ab/one/part-3.1") == values["ab/one/part-3.1"]
+    assert store.put_all_if_absent({}) is True
+
+
+def test_folder_flushes_all_files_before_any_is_named_and_their_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path / "blobs")
+    store.put_if_absent("ab/first.1", b"x")
+    seen: list[str] = []
+    real_sync, real_link = os.fsync, os.link
+
+    def sync(descriptor: int) -> None:
+        seen.append("sync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
+        real_sync(descriptor)
+
+    def link(source: Path, target: Path) -> None:
+        seen.append("name")
+        real_link(source, target)
+
+    monkeypatch.setattr("os.fsync", sync)
+    monkeypatch.setattr("os.link", link)
+    store.put_all_if_absent({"ab/one.1": b"x", "ab/two.1": b"y"})
+    assert seen == ["sync file", "sync file", "name", "name", "sync folder"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -44,14 +45,15 @@ def test_nothing_acknowledged_rests_in_a_cache_that_power_failure_empties(tmp_pa
     monkeypatch.setattr("pipeline.blobs.files.sync_folder", lambda _path: None)
     assert lost_cache(Embedded(tmp_path / "names"), 2).figures["lost"] == 10, "no name was flushed"
     monkeypatch.undo()
-    monkeypatch.setattr("pipeline.blobs.folder.put_file_if_absent", named_but_not_flushed)
+    monkeypatch.setattr("pipeline.blobs.folder.put_files_if_absent", named_but_not_flushed)
     assert lost_cache(Embedded(tmp_path / "bytes"), 2).figures["lost"] == 10, "no bytes were flushed"
 
 
-def named_but_not_flushed(path: Path, data: bytes) -> bool:
-    files.make_folders(path.parent)
-    beside = path.with_suffix(".beside")
-    beside.write_bytes(data)
-    os.link(beside, path)
-    files.sync_folder(path.parent)
+def named_but_not_flushed(wanted: Mapping[Path, bytes]) -> bool:
+    for path, data in wanted.items():
+        files.make_folders(path.parent)
+        beside = path.with_suffix(".beside")
+        beside.write_bytes(data)
+        os.link(beside, path)
+        files.sync_folder(path.parent)
     return True
