@@ -180,6 +180,8 @@ class DeliverySettings(_Section):
     """One attempt, from the look-up of the name to the answer's status."""
     poll_seconds: float = Field(default=1.0, gt=0)
     """How long the deliverer waits before it looks for what nobody told it of: attempts and waits whose time has come."""
+    kept_days: float = Field(default=90, gt=4)
+    """Events, deliveries and jobs that are done are removed by `apoyo reap` after so many days: more than attempts last."""
     allow_loopback: bool = False
     """For tests and demonstrations: receivers on this machine, and http to them."""
     ca_file: Path | None = Field(default=None, examples=["/etc/ssl/private-ca.pem"])

@@ -79,6 +79,7 @@ def process_json(applied: AppliedProcess) -> dict[str, Any]:
         "opens": None if one.opens is None else one.opens.isoformat(),
         "closes": None if one.closes is None else one.closes.isoformat(),
         "reuse_everywhere": one.reuse_everywhere, "max_retakes": one.max_retakes, "retention_days": one.retention_days,
+        "retention": dict(one.retention), "retention_from": one.retention_from,
         "activation": one.activation, "other_way": one.other_way or None,
         "notices": [notice_json(notice) for notice in one.notices],
     }

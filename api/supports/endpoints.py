@@ -23,6 +23,8 @@ from api.supports.schemas import BODY, STREAM, CountPage, ReceivedSupport, Suppo
 from api.supports.views import View, count_json, etag_matches, standing_json
 from pipeline import faults
 from pipeline.domain.support import State
+from pipeline.records.audit import note_look
+from pipeline.records.clients import Role
 from pipeline.records.listing import Wanted, count_supports, find_standing, list_supports
 
 router = APIRouter(prefix="/v1", tags=["supports"])
@@ -59,6 +61,8 @@ async def read_support(support_id: str, request: Request, client: ReadsSupports,
             return Response(status_code=304, headers=freshness(standing.version, standing.verdict is None))
     look = services.intake.look if view is View.OPERATOR else services.intake.look_as_citizen
     record, resource = await to_thread.run_sync(look, owner(client), support_id)
+    if client.role is Role.OFFICER:  # a backend is a program, which shows it to the citizen
+        await to_thread.run_sync(note_look, services.storage.engine, client.id, support_id)
     return JSONResponse(resource, headers=freshness(record.version, record.verdict is None))
 
 

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from pipeline.cli.audit import audit
 from pipeline.cli.bench import bench
 from pipeline.cli.bench_capacity import capacity
 from pipeline.cli.bench_load import intake, load
@@ -29,6 +30,7 @@ from pipeline.cli.processes import processes
 from pipeline.cli.re_examine import re_examine_command
 from pipeline.cli.read_codes import read_codes_command
 from pipeline.cli.read_mrz import read_mrz_command
+from pipeline.cli.retention import reap
 from pipeline.cli.serve import serve
 from pipeline.cli.specimens import specimens
 from pipeline.cli.upkeep import backup, collect, reconcile, restore
@@ -42,6 +44,7 @@ bench.command()(load)
 bench.command()(intake)
 bench.command()(capacity)
 bench.command()(soak)
+app.add_typer(audit, name="audit")
 app.add_typer(bench, name="bench")
 app.add_typer(calibrate, name="calibrate")
 app.add_typer(clients, name="clients")
@@ -65,6 +68,7 @@ app.command()(collect)
 app.command()(backup)
 app.command()(restore)
 app.command()(erase)
+app.command()(reap)
 app.command()(specimens)
 app.command("check-upload")(check_upload_command)
 app.command("locate")(locate_command)

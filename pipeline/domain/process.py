@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipeline.domain.card_model import CardModel
+from pipeline.domain.support import State
 from pipeline.domain.verdict import CheckName
+
+WAITS_FOR_NOBODY = frozenset({State.ACCEPTED, State.REJECTED, State.RETAKE_WANTED, State.FINAL})
+"""States in which a support may stay for ever: a retake is perhaps never taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,11 @@ class Process:
     closes: date | None = None
     """First and last day on which a support may be captured."""
     retention_days: int | None = None
-    """How long pictures and readings are kept; None: until they are erased."""
+    """How long a support is kept once it waits for nobody; None: until it is erased."""
+    retention: tuple[tuple[str, int], ...] = ()
+    """Days by state where they differ from that, also for one that waits for a person."""
+    retention_from: str = "change"
+    """From when the days run: a support's last `change`, or the process's end (`close`) where that is later."""
     reuse_everywhere: bool = False
     """Copies are looked for in every process of the deployment, not in this one alone."""
     max_retakes: int = 5
@@ -67,6 +75,10 @@ class Process:
 
     def notice(self, version: str) -> Notice | None:
         return next((notice for notice in self.notices if notice.version == version), None)
+
+    def kept_days(self, state: State) -> int | None:
+        """For how many days a support is kept that stands so; None: for good."""
+        return dict(self.retention).get(state.value, self.retention_days if state in WAITS_FOR_NOBODY else None)
 
     def takes(self, captured: date) -> bool:
         """Whether supports are gathered on this day."""

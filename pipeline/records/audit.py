@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from pipeline.clock import from_millis
-from pipeline.records.engine import reading
+from pipeline.records.engine import reading, writing
 from pipeline.records.tables import audit, audit_head, now_ms
 
+BEGINNING, AT_ONCE = "0" * 64, 1000
 Detail = Mapping[str, str | int]
 """Ids, codes and counts. Never a name, a key of a citizen, or a text read from a card."""
 
@@ -56,16 +57,44 @@ def list_entries(engine: Engine, after: int, limit: int) -> list[Entry]:
         return [Entry(row.seq, row.at, row.actor, row.action, row.subject_id, row.detail, row.previous, row.hash) for row in rows]
 
 
-def first_broken(engine: Engine) -> int | None:
-    """The number of the first row that does not follow from the one before (one past the last if the tail is cut), or None."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain at a moment. Kept off the machine, it tells whether the chain was cut or written anew since."""
+
+    seq: int
+    hash: str
+
+
+def head(engine: Engine) -> Head:
     with reading(engine) as connection:
-        previous, expected = "0" * 64, 1
-        for row in connection.execute(select(audit).order_by(audit.c.seq)).mappings():
+        row = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).one()
+        return Head(row.seq, row.hash)
+
+
+def note_look(engine: Engine, actor: str, subject_id: str) -> None:
+    """A person looks at what a citizen sent: told before it is shown, so that no look is without its row."""
+    with writing(engine) as connection:
+        append(connection, actor=actor, action="support.looked_at", subject_id=subject_id, detail={})
+
+
+def first_broken(engine: Engine, kept: Head | None = None) -> int | None:
+    """The number of the first row that does not follow from the one before (one past the last if the tail is cut), or None.
+
+    kept: a head from outside, which the chain must lead through. Without one, whoever may write to the database can cut the
+    tail together with the head's row, or write everything anew from some row on. Reads row by row: memory does not grow.
+    """
+    with reading(engine) as connection:
+        previous, expected = BEGINNING, 1
+        for row in connection.execution_options(yield_per=AT_ONCE).execute(select(audit).order_by(audit.c.seq)).mappings():
             if row["seq"] != expected or row["previous"] != previous or row["hash"] != _digest(row):
                 return expected
+            if kept is not None and kept.seq == expected and kept.hash != row["hash"]:
+                return expected
             previous, expected = row["hash"], expected + 1
-        head = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).one()
-        return None if (head.seq, head.hash) == (expected - 1, previous) else expected
+        if kept is not None and kept.seq >= expected:
+            return expected
+        end = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).one()
+        return None if (end.seq, end.hash) == (expected - 1, previous) else expected
 
 
 def _digest(row: Mapping[Any, Any]) -> str:

@@ -49,13 +49,14 @@ PAGE = 500
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which support, why, and by whom (a client's id, or a word such as "operator"). client_id, device: only if this backend
-    and this phone sent it."""
+    and this phone sent it. version: only if nothing changed since it was that."""
 
     support_id: str
     cause: Cause
     actor: str
     client_id: str | None = None
     device: str | None = None
+    version: int | None = None
 
 
 def erase(storage: Storage, asked: Asked) -> str:
@@ -87,6 +88,8 @@ def _erase(connection: Connection, storage: Storage, asked: Asked, known: str | 
         return _again(connection, storage, asked), []
     if asked.device is not None and row.device != asked.device:
         raise NotFound("no such support", code="support_not_found")
+    if asked.version not in (None, row.version):
+        raise Conflict("it changed meanwhile", code="round_moved")
     if known is None and connection.execute(select(exists().where(holds.c.support_id == row.id))).scalar_one():
         raise Conflict("an authority wants it kept", code="support_held")
     key = connection.execute(select(support_keys).where(support_keys.c.support_id == row.id)).one_or_none()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sqlalchemy import Connection, Engine, RowMapping, insert, select
@@ -29,6 +29,7 @@ Entidad = Annotated[str, Field(pattern=r"^(0[1-9]|[12][0-9]|3[0-2])$")]
 Section = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
 
 
+RetainedState = Literal["accepted", "rejected", "retake_wanted", "in_review", "final"]
 AS_WRITTEN = ("extensions", "notices")
 """Lists whose order is the operator's; of all others it says nothing."""
 
@@ -69,6 +70,8 @@ class ProcessFile(BaseModel):
     reuse_everywhere: bool = DEMO_PROCESS.reuse_everywhere
     max_retakes: int = Field(default=DEMO_PROCESS.max_retakes, ge=0, le=20)
     retention_days: int | None = Field(default=None, ge=1)
+    retention: dict[RetainedState, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    retention_from: Literal["change", "close"] = "change"
     activation: bool = DEMO_PROCESS.activation
     notices: tuple[NoticeFile, ...] = Field(default=(), max_length=50)
     other_way: str = Field(default="", max_length=1000)
@@ -79,6 +82,8 @@ class ProcessFile(BaseModel):
             raise ValueError("`demo` is built in: give the process an id of its own")
         if self.opens and self.closes and self.closes < self.opens:
             raise ValueError("`closes` is before `opens`")
+        if self.retention_from == "close" and self.closes is None:
+            raise ValueError("`retention_from` is the process's end, and `closes` is not said")
         versions = [notice.version for notice in self.notices]
         if len(set(versions)) < len(versions):
             raise ValueError("a notice's version is given twice: a changed text is another version")
@@ -99,6 +104,7 @@ class ProcessFile(BaseModel):
         values: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
         values["extensions"] = tuple(Extension(one.expiry_year, one.valid_until, one.state) for one in self.extensions)
         values["notices"] = tuple(Notice(one.version, one.text, one.since, one.until) for one in self.notices)
+        values["retention"] = tuple(sorted(self.retention.items()))
         return Process(version=version, **values)
 
 
