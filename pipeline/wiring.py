@@ -60,13 +60,14 @@ def plan_networks(plan: Plan, settings: Settings) -> LocalNetworks:
 
 def known_shapes() -> Mapping[Net, Sequence[tuple[int, ...]]]:
     """The shapes of one item that most supports need, by network: what a GPU is warmed with."""
-    from pipeline.networks import card_model, face_recogniser, line_reader, locator
+    from pipeline.networks import card_model, face_recogniser, line_reader, locator, presentation
     from pipeline.stages import match_face
 
     faces = (match_face.CARD_SIZE, match_face.GHOST_SIZE, match_face.LADDER[0][0])
     return {
         Net.LOCATOR: [(locator.HEIGHT, locator.WIDTH, 3)],
         Net.CARD_MODEL: [(card_model.HEIGHT, card_model.WIDTH, 3)],
+        Net.PRESENTATION: [(presentation.HEIGHT, presentation.WIDTH, 3)],
         Net.FACE_DETECTOR: [(3, height, width) for width, height in faces],
         Net.FACE_RECOGNISER: [(3, face_recogniser.SIDE, face_recogniser.SIDE)],
         **{shape.net: [(shape.height, width) for width in shape.widths] for shape in (line_reader.MRZ, line_reader.FIELDS)},
