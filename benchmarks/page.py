@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
+from benchmarks.faces_page import det, faces_lines, roc
 from benchmarks.gpu_page import gpu_lines
 from benchmarks.load_page import capacity_lines, intake_lines, load_drawing, load_lines, soak_drawing, soak_lines
 from benchmarks.presentation_page import det_plot, presentation_lines
 from benchmarks.report import RESULTS
 from benchmarks.reuse_page import reuse_lines
+from benchmarks.signature_page import signature_lines, worst_sheet
 
 DOCS = RESULTS.parent.parent / "docs"
 TARGETS = {"corners_front": 98, "corners_back": 98, "model": 98, "code_small": 98, "mrz_exact": 94, "verdict": 94}
@@ -46,6 +48,15 @@ def main() -> None:
         page = "\n".join(presentation_lines(presentation, _made_on(presentation))) + "\n"
         (DOCS / "presentation.md").write_text(page, encoding="utf-8")
         (DOCS / "presentation.svg").write_text(det_plot(presentation), encoding="utf-8")
+    faces = result_of("faces")
+    if faces is not None:
+        (DOCS / "faces.md").write_text("\n".join(faces_lines(faces, _made_on(faces))) + "\n", encoding="utf-8")
+        (DOCS / "faces-roc.svg").write_text(roc(faces), encoding="utf-8")
+        (DOCS / "faces-det.svg").write_text(det(faces), encoding="utf-8")
+    signature = result_of("signature")
+    if signature is not None:
+        (DOCS / "signature.md").write_text("\n".join(signature_lines(signature, _made_on(signature))) + "\n", encoding="utf-8")
+        (DOCS / "signature-worst.svg").write_text(worst_sheet(signature["worst"]), encoding="utf-8")
 
 
 def result_of(name: str) -> dict[str, Any] | None:

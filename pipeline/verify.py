@@ -21,7 +21,8 @@ from pipeline.stages.places import codes_evidence, opened_by
 from pipeline.stages.presentation import selfie_grid
 from pipeline.stages.read_front import read_front
 from pipeline.stages.read_mrz import read_mrz
-from pipeline.stages.signature import find_ink, judge_ink
+from pipeline.stages.signature import judge_ink
+from pipeline.stages.signature_ink import find_ink
 from pipeline.stopwatch import Stopwatch
 
 SELFIE_SIDE = 1000
@@ -54,7 +55,7 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
         grid = selfie_grid(selfie.view) if selfie else None
     with watch.stage("signature"):
         ink = find_ink(drawing.view if drawing else None, capture.info.strokes, calibration)
-        signature = judge_ink(ink, calibration)
+        signature = judge_ink(ink, calibration, len(capture.info.strokes) or None)
     with watch.stage("align"):
         aligned = align_sides(photos, text, faces.evidence, back.codes if back else None, mrz, templates)
     with watch.stage("model"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.faces import Rate
+from models.evaluation.rates import Rate
 
 Scores = NDArray[np.float64]
 MOST_ALARMS = 0.01

@@ -19,11 +19,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.faces import DEFAULT_DATA, Rate
+from models.evaluation.faces import DEFAULT_DATA
 from models.evaluation.operating_point import OperatingPoint, Scores, curve, point_at, threshold_of
 from models.evaluation.presentation_selfies import DRAWN, REPLAYED, selfies
 from models.evaluation.presentation_selfies import THRESHOLD as SELFIE_GRID
 from models.evaluation.presentation_shots import GENUINE, SPECIES, Shown, photographed
+from models.evaluation.rates import Rate
 from models.registry import ROOT
 from models.specimens.camera import Severity
 from pipeline.networks.api import Net, Networks

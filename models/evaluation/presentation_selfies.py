@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.faces import Rate, read_pairs
+from models.evaluation.faces import read_pairs
 from models.evaluation.operating_point import Scores
+from models.evaluation.rates import Rate
 from models.specimens.faces import load_faces
 from models.specimens.selfie import replay_selfie, take_selfie
 from pipeline.stages.decode import decode

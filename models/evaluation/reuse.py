@@ -21,7 +21,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.evaluation.faces import DEFAULT_DATA, PRINTS, Rate, printed, read_pairs
+from models.evaluation.faces import DEFAULT_DATA, PRINTS, printed, read_pairs
+from models.evaluation.rates import Rate
 from models.registry import ROOT, load_calibration
 from models.specimens.card import CardSpec, draw_card
 from models.specimens.faces import load_faces
@@ -39,7 +40,7 @@ from pipeline.networks.face_recogniser import align
 from pipeline.stages.decode import decode, open_picture
 from pipeline.stages.fingerprint import HASH_BITS, drawing_hash, face_hash, picture_hash
 from pipeline.stages.match_face import detect_faces, embed, find_selfie
-from pipeline.stages.signature import ink_mask
+from pipeline.stages.signature_ink import ink_mask
 from pipeline.verify import examine
 from pipeline.wiring import local_networks
 
@@ -291,19 +292,19 @@ def report(found: Sequence[Found], apart: Sequence[Apart], seen: Faces | None) -
                              for row in rows if not _found(row)]
     for one in apart:
         limit = next((limit for part, limit in LIMITS.items() if one.kind.startswith(part)))
-        result["apart"][one.kind] = {**_rate(one.rate(limit)), "nearest": min(one.distances), "expected": one.expected(limit)}
+        result["apart"][one.kind] = {**one.rate(limit).json(), "nearest": min(one.distances), "expected": one.expected(limit)}
     if seen is not None:
         threshold = face_threshold(seen.impostor)
         result["face"] = {"threshold": threshold, "found": _reached(seen.genuine, threshold),
                           "confused": _reached(seen.impostor, threshold), "most_alike_impostors": max(seen.impostor)}
         result["portrait"] = {"found": _reached(seen.copies, PORTRAIT), "other": _reached(seen.genuine, PORTRAIT),
                               "least": min(seen.copies), "most_alike_others": max(seen.genuine)}
-        result["same_person"] = _rate(seen.same_person.rate(LIMITS["selfie"]))
+        result["same_person"] = seen.same_person.rate(LIMITS["selfie"]).json()
     return result
 
 
 def _reached(cosines: Sequence[float], threshold: float) -> dict[str, Any]:
-    return _rate(Rate(sum(one >= threshold for one in cosines), len(cosines)))
+    return Rate(sum(one >= threshold for one in cosines), len(cosines)).json()
 
 
 def _found(row: Found) -> bool:
@@ -316,12 +317,7 @@ def _near(row: Found) -> bool:
 
 
 def _share(rows: Sequence[Found], true: Callable[[Found], bool]) -> dict[str, Any]:
-    return _rate(Rate(sum(map(true, rows)), len(rows)))
-
-
-def _rate(rate: Rate) -> dict[str, Any]:
-    low, high = rate.bounds()
-    return {"hits": rate.hits, "trials": rate.trials, "low95": low, "high95": high, "said": str(rate)}
+    return Rate(sum(map(true, rows)), len(rows)).json()
 
 
 def thresholds(result: dict[str, Any]) -> dict[str, Any]:

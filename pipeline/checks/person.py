@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pipeline.checks.build import failed, not_executed, passed, uncertain
+from pipeline.domain.calibration import Calibration
 from pipeline.domain.context import Context
-from pipeline.domain.evidence import Evidence, SignatureEvidence, SignatureKind
+from pipeline.domain.evidence import Evidence, FaceFound, SignatureEvidence, SignatureKind
 from pipeline.domain.verdict import Check, CheckName, Subject
 
 
@@ -31,11 +32,26 @@ def face_match(evidence: Evidence, context: Context) -> Check:
         return not_executed(name)
     if face.similarity >= threshold:
         return passed(name, face.similarity, threshold)
-    if min(face.portrait.eyes_px, face.selfie.eyes_px) < calibration["face.min_eyes_px"]:
-        return uncertain(name, "face.low_quality", Subject.SELFIE, "too few pixels between the eyes", face.similarity, threshold)
+    for whose, found in (("portrait", face.portrait), ("selfie", face.selfie)):
+        fault = too_poor(found, calibration)
+        if fault is not None:
+            return uncertain(name, "face.low_quality", Subject.SELFIE, f"the {whose} is {fault}", face.similarity, threshold)
     if face.similarity < calibration["face.no_match"]:
         return failed(name, "face.no_match", Subject.SELFIE, "similarity below the impostor limit", face.similarity, threshold)
     return uncertain(name, "face.uncertain", Subject.SELFIE, "similarity between the limits", face.similarity, threshold)
+
+
+def too_poor(face: FaceFound, calibration: Calibration) -> str | None:
+    """What makes a face too poor to deny by, so that it is uncertain and never another person; None: good enough."""
+    if face.eyes_px < calibration["face.min_eyes_px"]:
+        return "too small: too few pixels between the eyes"
+    if abs(face.yaw) > calibration["face.yaw_max"]:
+        return "turned away"
+    if face.sharpness < calibration["face.sharpness_min"]:
+        return "blurred"
+    if not calibration["face.brightness_min"] <= face.brightness <= calibration["face.brightness_max"]:
+        return "too dark or too light"
+    return None
 
 
 def ghost_match(evidence: Evidence, context: Context) -> Check:

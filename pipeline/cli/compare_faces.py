@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from pipeline.domain.calibration import Calibration
     from pipeline.domain.evidence import FaceFound
-    from pipeline.networks.api import Networks
+    from pipeline.networks.api import Image, Networks
+    from pipeline.networks.face_detector import Face
+    from pipeline.networks.insightface_packs import Pack
 
 
 def compare_faces_command(
@@ -25,6 +27,7 @@ def compare_faces_command(
     b: Annotated[Path | None, typer.Argument(help="Another.")] = None,
     pairs: Annotated[Path | None, typer.Option(help="CSV with the columns a and b: a pair a row.")] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
+    pack: Annotated[str | None, typer.Option(help="A pack added by `apoyo models add`: similarity alone, no threshold.")] = None,
 ) -> None:
     """Compare the faces of two pictures, or of each pair of a CSV: similarity, threshold, and what follows.
 
@@ -36,10 +39,19 @@ def compare_faces_command(
     from models.registry import load_calibration
     from pipeline.wiring import local_networks
 
-    album = Album(local_networks(), load_calibration())
+    album = Album(local_networks(), load_calibration(), _load_pack(pack) if pack else None)
     for name_a, name_b, path_a, path_b in wanted:
         answer = {"a": name_a, "b": name_b} | compare(path_a, path_b, album)
         typer.echo(json.dumps(answer) if jsonl else _line(answer))
+
+
+def _load_pack(name: str) -> Pack:
+    from models.packs import find_pack
+    from models.registry import load_calibration
+    from pipeline.networks.insightface_packs import Pack, load_pack_detector, load_pack_recogniser
+
+    files, minimum = find_pack(name), load_calibration()["face.detector_min"]
+    return Pack(load_pack_detector(files.path("detector"), minimum), load_pack_recogniser(files.path("recogniser")))
 
 
 def read_pairs(table: Path) -> Iterator[tuple[str, str, Path, Path]]:
@@ -75,9 +87,10 @@ class Entry:
 class Album:
     """Faces by file: each file is decoded and embedded once, however many pairs name it."""
 
-    def __init__(self, networks: Networks, calibration: Calibration) -> None:
+    def __init__(self, networks: Networks, calibration: Calibration, pack: Pack | None = None) -> None:
         self.networks = networks
         self.calibration = calibration
+        self.pack = pack
         self._entries: dict[Path, Entry] = {}
 
     def face(self, path: Path) -> Entry:
@@ -90,7 +103,6 @@ class Album:
         from pipeline.networks.face_recogniser import align
         from pipeline.stages.decode import decode
         from pipeline.stages.face_quality import face_found
-        from pipeline.stages.match_face import embed, find_selfie
 
         try:
             photo = decode(path.read_bytes())
@@ -98,33 +110,51 @@ class Album:
             return Entry(None, None, 0, {"code": "unreadable_file", "detail": error.strerror or type(error).__name__})
         except BadInput as error:
             return Entry(None, None, 0, {"code": error.code, "detail": error.detail})
-        face, count = find_selfie(photo.view, self.networks, self.calibration)
+        face, count = self._find(photo.view)
         if face is None:
             return Entry(None, None, 0, {"code": "face.not_found", "detail": "no face found"})
         crop = align(photo.view, face.landmarks)
-        return Entry(embed([crop], self.networks)[0], face_found(face, crop, photo.scale, photo.scale), count, None)
+        return Entry(self._embed(crop), face_found(face, crop, photo.scale, photo.scale), count, None)
+
+    def _find(self, view: Image) -> tuple[Face | None, int]:
+        from pipeline.stages.match_face import find_selfie, main_face
+
+        if self.pack:
+            return main_face(self.pack.detector.detect(view), view)
+        return find_selfie(view, self.networks, self.calibration)
+
+    def _embed(self, crop: Image) -> NDArray[np.float32]:
+        from pipeline.stages.match_face import embed
+
+        if self.pack:
+            return self.pack.recogniser.embed([crop]).reshape(-1)
+        return embed([crop], self.networks).reshape(-1)
 
 
 def compare(a: Path, b: Path, album: Album) -> dict[str, Any]:
     """similarity (cosine), threshold, outcome and quality of a pair; `error` and no outcome where a file has no usable face."""
     entries = {"a": album.face(a), "b": album.face(b)}
     calibration = album.calibration
-    answer: dict[str, Any] = {"similarity": None, "threshold": calibration["face.match"], "outcome": None,
+    threshold = None if album.pack else calibration["face.match"]
+    answer: dict[str, Any] = {"similarity": None, "threshold": threshold, "outcome": None,
                               "quality": {name: _quality(entry) for name, entry in entries.items()}}
     for name, entry in entries.items():
         if entry.error is not None:
             return answer | {"error": entry.error | {"detail": f"{name}: {entry.error['detail']}"}}
     vectors = [entry.vector for entry in entries.values() if entry.vector is not None]
     similarity = float(vectors[0] @ vectors[1])
-    eyes = min(entry.quality.eyes_px for entry in entries.values() if entry.quality is not None)
-    return answer | {"similarity": round(similarity, 4), "outcome": judge(similarity, eyes, calibration)}
+    qualities = [entry.quality for entry in entries.values() if entry.quality is not None]
+    outcome = None if album.pack else judge(similarity, qualities, calibration)
+    return answer | {"similarity": round(similarity, 4), "outcome": outcome}
 
 
-def judge(similarity: float, eyes_px: float, calibration: Calibration) -> str:
-    """`match`, `no_match`, or `uncertain`: between the thresholds, or with too few pixels between the eyes to deny."""
+def judge(similarity: float, faces: list[FaceFound], calibration: Calibration) -> str:
+    """`match`, `no_match`, or `uncertain`: between the thresholds, or with a face too poor to deny by."""
+    from pipeline.checks.person import too_poor
+
     if similarity >= calibration["face.match"]:
         return "match"
-    if similarity >= calibration["face.no_match"] or eyes_px < calibration["face.min_eyes_px"]:
+    if similarity >= calibration["face.no_match"] or any(too_poor(face, calibration) for face in faces):
         return "uncertain"
     return "no_match"
 
@@ -142,4 +172,6 @@ def _line(answer: dict[str, Any]) -> str:
     pair = f"{answer['a']} {answer['b']}"
     if "error" in answer:
         return f"{pair}: error: {answer['error']['code']}: {answer['error']['detail']}"
+    if answer["outcome"] is None:
+        return f"{pair}: similarity {answer['similarity']:.3f} (no threshold was set for a pack)"
     return f"{pair}: {answer['outcome']} (similarity {answer['similarity']:.3f}, threshold {answer['threshold']:.3f})"

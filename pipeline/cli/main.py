@@ -24,6 +24,7 @@ from pipeline.cli.erasures import erase, hold, receipts
 from pipeline.cli.locate import locate_command
 from pipeline.cli.metrics import metrics
 from pipeline.cli.migrate import migrate
+from pipeline.cli.models import models
 from pipeline.cli.pack import pack
 from pipeline.cli.plan import plan
 from pipeline.cli.processes import processes
@@ -49,6 +50,7 @@ app.add_typer(bench, name="bench")
 app.add_typer(calibrate, name="calibrate")
 app.add_typer(clients, name="clients")
 app.add_typer(config, name="config")
+app.add_typer(models, name="models")
 app.add_typer(processes, name="processes")
 app.add_typer(receipts, name="receipts")
 app.add_typer(hold, name="hold")

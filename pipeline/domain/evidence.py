@@ -281,7 +281,8 @@ class SignatureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignatureEvidence:
-    """What was drawn. Extents are shares of the picture; `ink` the share of inked pixels."""
+    """What was drawn. Extents are shares of the picture; `ink` the share of inked pixels. parts: connected pieces.  strokes: how
+    often the pen was set down, where strokes were sent."""
 
     kind: SignatureKind
     confidence: float
@@ -291,6 +292,7 @@ class SignatureEvidence:
     parts: int
     turns: int
     """Changes of direction along the strokes."""
+    strokes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ LONG_SIDE = 2000
 """Least long side of the view in pixels: a card over 65 % of it still gives 15 px/mm (design, decision 2)."""
 MAX_PIXELS = 120_000_000
 """Refused above this: phones give up to 108 MP, and a decompression bomb far more."""
+DRAWN_SHARE, LIGHT_LEVEL = 0.5, 200
+"""A transparent picture of which less than half is drawn on, all of it lighter than this, is a white drawing."""
 _JPEG_EIGHTHS = (1, 2, 4, 8)
 """Reductions that libjpeg-turbo has fast code for; 3/8, 5/8 … cost more time than they save later."""
 
@@ -44,7 +46,8 @@ def decode(data: bytes, long_side: int = LONG_SIDE, max_pixels: int = MAX_PIXELS
     """Decodes a photograph at the largest reduction that leaves its long side at least `long_side` pixels.
 
     JPEG is reduced while it is decoded; other formats (PNG, WebP, TIFF, GIF's first frame, BMP, AVIF, JPEG 2000) after.
-    Grey, 16-bit, palette, CMYK and transparent pictures become 8-bit BGR (transparent parts white).
+    Grey, 16-bit, palette, CMYK and transparent pictures become 8-bit BGR (transparent parts white, or black behind a drawing
+    that is white itself).
     The EXIF orientation is applied exactly once, here.
 
     Raises `BadPicture`: `bad_picture.format` (not a picture that we read), `.too_large`, `.truncated`, `.damaged`.
@@ -139,9 +142,17 @@ def _to_bgr(picture: Array) -> Image:
     colour = picture[..., :3] if channels >= 3 else np.repeat(picture[..., :1], 3, axis=2)
     if channels in (2, 4):
         cover = picture[..., -1:].astype(np.uint16)
-        blended = (colour * cover + 255 * (255 - cover) + 127) // 255
+        ground = 0 if _is_light_drawing(colour, picture[..., -1]) else 255
+        blended = (colour * cover + ground * (255 - cover) + 127) // 255
         colour = np.asarray(blended, dtype=np.uint8)
     return np.ascontiguousarray(colour, dtype=np.uint8)
+
+
+def _is_light_drawing(colour: Array, cover: Array) -> bool:
+    """Whether what is drawn on a mostly transparent picture would vanish on white."""
+    drawn = cover >= 128
+    share = float(drawn.mean())
+    return 0 < share < DRAWN_SHARE and int(np.percentile(colour[drawn].min(axis=1), 5)) >= LIGHT_LEVEL
 
 
 def open_picture(data: bytes | None, long_side: int, jpeg: JpegDecoder | None = None) -> Photo | None:

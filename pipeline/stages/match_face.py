@@ -39,6 +39,8 @@ LADDER: tuple[tuple[Size, float], ...] = (((320, 320), 0.15), ((640, 640), 0.10)
 
 PEER_SHARE = 0.5
 """A second face counts where its eyes lie at least half as far apart as the first's: someone beside, not behind."""
+EDGE_WEIGHT = 0.7
+"""What a face's size counts for at the picture's edge."""
 
 _ANY_SCORE = 0.1
 """Below this a cell is background: `portrait_score` reports every score above it, and judges none."""
@@ -119,11 +121,30 @@ def portrait_score(card: Image, networks: Networks) -> float:
 
 
 def find_selfie(view: Image, networks: Networks, calibration: Calibration) -> tuple[Face | None, int]:
-    """The face nearest to the camera in the selfie (H, W, 3) BGR, and how many faces of like size there are."""
-    faces = sorted(detect_faces(view, networks, calibration), key=lambda face: -face.eyes)
+    """The selfie's main face in (H, W, 3) BGR, and how many faces compete with it."""
+    return main_face(detect_faces(view, networks, calibration), view)
+
+
+def main_face(faces: tuple[Face, ...], view: Image) -> tuple[Face | None, int]:
+    """The face nearest to the camera, and how many there are of like size.
+
+    Size counts before place: whoever holds the phone is large. Place counts between faces of like size, and a face that is
+    half as large and stands at the edge is a passer-by or a poster. view: the picture, (H, W, 3).
+    """
     if not faces:
         return None, 0
-    return faces[0], sum(face.eyes >= PEER_SHARE * faces[0].eyes for face in faces)
+    weights = [face.eyes * _central(face, view) for face in faces]
+    largest = faces[int(np.argmax(weights))]
+    peers = [face for face, weight in zip(faces, weights, strict=True)
+             if face is not largest and weight >= PEER_SHARE * max(weights)]
+    return largest, 1 + len(peers)
+
+
+def _central(face: Face, view: Image) -> float:
+    """1 in the picture's middle, EDGE_WEIGHT at its edges."""
+    height, width = view.shape[:2]
+    x, y = (face.box[0] + face.box[2]) / 2 / width - 0.5, (face.box[1] + face.box[3]) / 2 / height - 0.5
+    return 1 - (1 - EDGE_WEIGHT) * min(1.0, 2 * float(max(abs(x), abs(y))))
 
 
 def embed(images: list[Image], networks: Networks) -> NDArray[np.float32]:

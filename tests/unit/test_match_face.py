@@ -16,7 +16,16 @@ from pipeline.networks.face_recogniser import FRAME, align, similarity
 from pipeline.stages.decode import Photo
 from pipeline.stages.face_quality import sharpness, yaw
 from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH
-from pipeline.stages.match_face import detect_faces, embed, find_ghost, find_portrait, find_selfie, match_faces, portrait_score
+from pipeline.stages.match_face import (
+    detect_faces,
+    embed,
+    find_ghost,
+    find_portrait,
+    find_selfie,
+    main_face,
+    match_faces,
+    portrait_score,
+)
 from pipeline.wiring import local_networks
 
 PORTRAITS = ("person_a_1", "person_a_2", "person_b_1", "person_b_2", "impostor_1", "impostor_2", "astronaut")
@@ -212,6 +221,46 @@ def test_two_persons_side_by_side_are_counted_and_none_in_a_blank(networks: Netw
     b = np.asarray(cv2.resize(b, (round(b.shape[1] * a.shape[0] / b.shape[0]), a.shape[0])), dtype=np.uint8)
     assert find_selfie(np.hstack([a, b]), networks, load_calibration())[1] == 2
     assert find_selfie(np.full((600, 400, 3), 128, np.uint8), networks, load_calibration()) == (None, 0)
+
+
+def face_at(x: float, y: float, eyes: float) -> Face:
+    """A face with its eyes so far apart, its middle at (x, y)."""
+    points = np.array([[x - eyes / 2, y], [x + eyes / 2, y], [x, y + eyes / 2], [x - eyes / 3, y + eyes], [x + eyes / 3, y + eyes]])
+    return Face((x - eyes, y - eyes, x + eyes, y + eyes), 0.9, points)
+
+
+@pytest.mark.parametrize(("faces", "main", "count"), [
+    ([], None, 0),
+    ([(500, 400, 100)], 0, 1),
+    ([(500, 400, 100), (900, 200, 40)], 0, 1),
+    ([(900, 200, 40), (500, 400, 100)], 1, 1),
+    ([(500, 400, 100), (930, 200, 65)], 0, 1),
+    ([(300, 400, 100), (700, 400, 90)], 0, 2),
+    ([(100, 400, 100), (500, 400, 95)], 1, 2),
+    ([(500, 400, 60), (950, 100, 100)], 1, 2),
+    ([(200, 300, 90), (500, 300, 90), (800, 300, 90)], 1, 3),
+], ids=["none", "one", "a poster", "a poster first", "a passer-by at the edge", "two side by side", "the middle of two",
+        "a larger one at the edge competes", "three"])
+def test_the_main_face_by_size_and_place(faces: list[tuple[float, float, float]], main: int | None, count: int) -> None:
+    found = tuple(face_at(*one) for one in faces)
+    chosen, number = main_face(found, np.zeros((800, 1000, 3), np.uint8))
+    assert number == count
+    assert chosen is (None if main is None else found[main])
+
+
+def test_a_small_face_in_the_background_is_no_second_person(networks: Networks) -> None:
+    """A poster in the corner, a third as large: the selfie's face is found, and alone."""
+    image = np.full((900, 900, 3), 170, np.uint8)
+    near, far = portrait("person_b_1"), portrait("impostor_2")
+    near = np.asarray(cv2.resize(near, (round(near.shape[1] * 700 / near.shape[0]), 700)), dtype=np.uint8)
+    far = np.asarray(cv2.resize(far, (round(far.shape[1] * 170 / far.shape[0]), 170)), dtype=np.uint8)
+    image[10 : 10 + far.shape[0], 890 - far.shape[1] : 890] = far
+    width = min(near.shape[1], 700)
+    image[200:900, 20 : 20 + width] = near[:, :width]
+    face, count = find_selfie(image, networks, load_calibration())
+    assert face is not None
+    assert count == 1
+    assert face.box[0] < 20 + width and face.box[1] > 150
 
 
 def test_portrait_and_ghost_lie_where_they_were_put(networks: Networks) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from models.registry import load_calibration, weight_path
 from pipeline.cli.compare_faces import compare_faces_command, judge, read_pairs
+from pipeline.domain.evidence import FaceFound
 
 APP = typer.Typer()
 APP.command()(compare_faces_command)
@@ -21,21 +23,25 @@ def run(*arguments: object) -> tuple[int, list[dict]]:
     return result.exit_code, [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
 
 
-@pytest.mark.parametrize(
-    ("similarity", "eyes", "wanted"),
-    [(0.9, 100, "match"), (0.9, 5, "match"), (-0.1, 100, "no_match"), (-0.1, 5, "uncertain")],
-)
-def test_judge(similarity: float, eyes: float, wanted: str) -> None:
-    assert judge(similarity, eyes, load_calibration()) == wanted
+GOOD = FaceFound((0, 0, 10, 10), 0.9, 100.0, 0.3, 0.5, 0.0)
+
+
+@pytest.mark.parametrize(("similarity", "changes", "wanted"), [
+    (0.9, {}, "match"), (0.9, {"eyes_px": 5.0}, "match"), (-0.1, {}, "no_match"), (-0.1, {"eyes_px": 5.0}, "uncertain"),
+    (-0.1, {"yaw": 0.98}, "uncertain"), (-0.1, {"yaw": -0.98}, "uncertain"), (-0.1, {"sharpness": 0.001}, "uncertain"),
+    (-0.1, {"brightness": 0.01}, "uncertain"), (-0.1, {"brightness": 0.99}, "uncertain")])
+def test_judge(similarity: float, changes: dict[str, float], wanted: str) -> None:
+    """One poor face is enough to say uncertain; a likeness stands however poor."""
+    assert judge(similarity, [GOOD, replace(GOOD, **changes)], load_calibration()) == wanted
 
 
 def test_between_the_thresholds_is_uncertain() -> None:
     calibration = load_calibration()
     assert calibration["face.no_match"] < calibration["face.match"]
     middle = (calibration["face.no_match"] + calibration["face.match"]) / 2
-    assert judge(middle, 100, calibration) == "uncertain"
-    assert judge(calibration["face.match"], 100, calibration) == "match"
-    assert judge(calibration["face.no_match"], 100, calibration) == "uncertain"
+    assert judge(middle, [GOOD], calibration) == "uncertain"
+    assert judge(calibration["face.match"], [GOOD], calibration) == "match"
+    assert judge(calibration["face.no_match"], [GOOD], calibration) == "uncertain"
 
 
 @pytest.mark.parametrize(("b", "wanted"), [("person_a_2", "match"), ("impostor_1", "no_match")])
