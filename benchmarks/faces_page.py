@@ -27,7 +27,7 @@ LOW, HIGH = 1e-4, 0.5
 """False match rates that the curves show."""
 
 
-def faces_lines(result: dict[str, Any], made_on: str) -> list[str]:
+def faces_lines(result: dict[str, Any], made_on: str, cost: dict[str, Any] | None = None) -> list[str]:
     """The page's lines."""
     lines = [HEAD, f"Seed {result['seed']}, {made_on}.", "", "## Operating points", "",
              "The least threshold at which so few impostor pairs match. Target: ≥ 98.5 % of genuine pairs accepted with ≥ 24 px "
@@ -48,7 +48,16 @@ def faces_lines(result: dict[str, Any], made_on: str) -> list[str]:
               "|---|---|---|---|---|"]
     lines += [f"| {row['label']} | {row['not_found']} | {row['genuine']['said']} | {row['impostor']['said']} "
               f"| {row['denied']['said']} |" for row in result["conditions"]]
-    return [*lines, "", "![ROC](faces-roc.svg)", "", "![DET](faces-det.svg)", *PACKS]
+    lines += ["", "![ROC](faces-roc.svg)", "", "![DET](faces-det.svg)"]
+    return [*lines, *(cost_lines(cost) if cost else []), *PACKS]
+
+
+def cost_lines(cost: dict[str, Any]) -> list[str]:
+    """CPU by step."""
+    machine = cost["machine"]
+    return ["", "## What it costs", "", f"`apoyo bench faces`: {cost['laps']} laps on one thread, {machine['cpu']}, commit "
+            f"{cost['commit']}. Target: both faces in 25 ms.", "", "| | CPU ms, median | p90 |", "|---|---|---|",
+            *(f"| {name} | {row['median']} | {row['p90']} |" for name, row in cost["cpu_ms"].items())]
 
 
 PACKS = (

@@ -50,7 +50,8 @@ def main() -> None:
         (DOCS / "presentation.svg").write_text(det_plot(presentation), encoding="utf-8")
     faces = result_of("faces")
     if faces is not None:
-        (DOCS / "faces.md").write_text("\n".join(faces_lines(faces, _made_on(faces))) + "\n", encoding="utf-8")
+        page = "\n".join(faces_lines(faces, _made_on(faces), result_of("faces_cost"))) + "\n"
+        (DOCS / "faces.md").write_text(page, encoding="utf-8")
         (DOCS / "faces-roc.svg").write_text(roc(faces), encoding="utf-8")
         (DOCS / "faces-det.svg").write_text(det(faces), encoding="utf-8")
     signature = result_of("signature")

@@ -1,4 +1,4 @@
-"""Drawings in styles that no threshold of the signature was set on, drawn by other means than `drawings`.
+"""Drawings by other means than those of `drawings`, by which the limits were set at first.
 
 Signatures: chained Bézier curves; pen strokes as the sum of lognormal speed pulses (Plamondon's kinematic theory, 1995); the
 oscillation model of handwriting (Hollerbach, 1981); initials made of arcs; an X with a flourish.

@@ -46,6 +46,21 @@ def stages(
 
 
 @bench.command()
+def faces(
+    laps: Annotated[int, typer.Option(help="Counted laps, after three that warm up.")] = 100,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """CPU on one thread to detect, align, embed and compare portrait and selfie."""
+    from benchmarks.faces import measure_faces
+    from benchmarks.report import write
+
+    result = measure_faces(laps)
+    for name, row in result["cpu_ms"].items():
+        typer.echo(f"{name:18} median {row['median']:7.2f} ms, p90 {row['p90']:7.2f} ms")
+    typer.echo(f"raw: {write('faces_cost', result, out)}")
+
+
+@bench.command()
 def memory(
     supports: Annotated[int, typer.Option(help="How many supports one process examines.")] = 2000,
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),

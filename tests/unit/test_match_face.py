@@ -291,7 +291,7 @@ def test_match_faces(networks: Networks, selfie: str, same: bool) -> None:
     assert evidence.selfie_faces == 1
     assert evidence.similarity is not None
     assert (evidence.similarity >= calibration["face.match"]) is same
-    assert (evidence.similarity < calibration["face.no_match"]) is not same
+    assert same or evidence.similarity < calibration["face.match"] - 0.1
     assert match.embedding is not None
     # half the rectified card's 20 px/mm: the photograph holds half the pixels between the eyes
     face = find_portrait(card, networks, calibration)
