@@ -49,7 +49,7 @@ POINTS: dict[str, tuple[float, str]] = {
     "fill_dot": (0.75, "share of a part's hull"), "parts_dot": (8, "parts"), "length_line": (1.25, "times the diagonal"),
     "turning_line": (0.4, "half turns"), "slim_line": (0.06, "shorter side over longer"), "one_way_line": (0.9, "share"),
     "one_way_lines": (0.96, "share"),
-    "crossings_cut": (2, "runs of ink on an edge"), "crossings_trimmed": (5, "runs of ink on an edge"),
+    "crossings_cut": (3, "runs of ink on an edge"), "crossings_trimmed": (5, "runs of ink on an edge"),
     "size_min": (0.12, "share of the picture"), "evenness_print": (0.8, "share of even parts"),
     "one_way_scribble": (0.72, "share"), "length_scribble": (7, "times the diagonal"),
     "fill_scribble": (0.78, "share of the convex hull")}
