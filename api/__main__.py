@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 
 from api.app import create_app
+from api.wire import BoundedHttp
 from pipeline import faults
 from pipeline.errors import ApoyoError
 from pipeline.records.clients import ensure_first_client
@@ -38,7 +39,8 @@ def main() -> int:
     faults.arm(settings.faults.points)
     sys.setswitchinterval(SWITCH_SECONDS)
     config = uvicorn.Config(app, host=settings.api.host, port=settings.api.port, access_log=False, server_header=False,
-                            proxy_headers=False, log_config=None, timeout_graceful_shutdown=DRAIN_SECONDS)
+                            proxy_headers=False, log_config=None, timeout_graceful_shutdown=DRAIN_SECONDS,
+                            http=BoundedHttp, ws="none")
     Server(config, app.state.services.closing).run()
     return 0
 

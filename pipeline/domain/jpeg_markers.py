@@ -50,11 +50,16 @@ class Frame:
         A Huffman code is at least one bit: a block of a sequential picture needs two (DC and end-of-block), of a
         progressive one needs one (its DC). T.81, F.1.2 and G.1.2.
         """
+        return self._blocks() * (1 if self.progressive else 2) // 8
+
+    def coefficient_bytes(self) -> int:
+        """What a decoder must keep whole until the last scan: 64 coefficients of two bytes a block where the picture is
+        progressive, hardly anything where it is not."""
+        return self._blocks() * 128 if self.progressive else 0
+
+    def _blocks(self) -> int:
         widest, tallest = max(h for h, _ in self.sampling), max(v for _, v in self.sampling)
-        blocks = sum(
-            -(-self.width * h // (8 * widest)) * -(-self.height * v // (8 * tallest)) for h, v in self.sampling
-        )
-        return blocks * (1 if self.progressive else 2) // 8
+        return sum(-(-self.width * h // (8 * widest)) * -(-self.height * v // (8 * tallest)) for h, v in self.sampling)
 
 
 @dataclass(frozen=True, slots=True)

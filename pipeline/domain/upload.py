@@ -20,6 +20,9 @@ MAX_PHOTO_BYTES = 10 * 1024 * 1024
 MAX_SIGNATURE_BYTES = 4 * 1024 * 1024
 MAX_PHOTO_PIXELS = 64_000_000
 """The largest full-resolution mode that phones commonly offer; decoded at half size it takes 48 MB."""
+MAX_COEFFICIENT_BYTES = 160 << 20
+"""A progressive JPEG is kept whole in memory while it is decoded, at any reduction: 24 megapixels without subsampling, or 48 with
+it, take 144 MB, and 64 megapixels in four inks 512 MB, from a file of half a megabyte."""
 MAX_PNG_PIXELS = 16_000_000
 """A PNG is decoded whole, at up to 4 bytes a pixel: 64 MB. A drawing canvas of 4,000 x 4,000 fits."""
 MAX_SIDE = 16_384
@@ -78,6 +81,9 @@ def _jpeg(part: Part, data: bytes) -> UploadFacts:
     except BadUpload as error:
         raise BadUpload(f"`{part}`: {error.detail}", code=error.code) from None
     _check_size(part, facts.frame.width, facts.frame.height, MAX_PHOTO_PIXELS)
+    if facts.frame.coefficient_bytes() > MAX_COEFFICIENT_BYTES:
+        raise BadUpload(f"`{part}` is a progressive JPEG with too many pixels: send it as the camera takes it (baseline), or "
+                        "with at most 24 million pixels", code="picture_too_large")
     return UploadFacts(FileKind.JPEG, facts.frame.width, facts.frame.height, facts.orientation, facts.end)
 
 

@@ -12,6 +12,7 @@ import simplejpeg
 from pipeline.errors import BadPicture
 from pipeline.networks.api import Array, Image
 from pipeline.stages.picture_header import PictureHeader, read_header
+from pipeline.stages.png_pixels import only_pixels
 
 LONG_SIDE = 2000
 """Least long side of the view in pixels: a card over 65 % of it still gives 15 px/mm (design, decision 2)."""
@@ -19,6 +20,8 @@ MAX_PIXELS = 120_000_000
 """Refused above this: phones give up to 108 MP, and a decompression bomb far more."""
 DRAWN_SHARE, LIGHT_LEVEL = 0.5, 200
 """A transparent picture of which less than half is drawn on, all of it lighter than this, is a white drawing."""
+_STRIP = 64
+"""Rows that are made BGR at a time."""
 _JPEG_EIGHTHS = (1, 2, 4, 8)
 """Reductions that libjpeg-turbo has fast code for; 3/8, 5/8 … cost more time than they save later."""
 
@@ -59,7 +62,10 @@ def decode(data: bytes, long_side: int = LONG_SIDE, max_pixels: int = MAX_PIXELS
         raise BadPicture("the picture states no size", code="bad_picture.damaged")
     if header.width * header.height > max_pixels:
         raise BadPicture(f"{header.width} x {header.height} pixels are more than {max_pixels}", code="bad_picture.too_large")
-    view = _decode_jpeg(data, header, long_side, jpeg) if header.format == "jpeg" else _decode_other(data, long_side, max_pixels)
+    if header.format == "jpeg":
+        view = _decode_jpeg(data, header, long_side, jpeg)
+    else:
+        view = _decode_other(only_pixels(data) if header.format == "png" else data, long_side, max_pixels)
     # OpenCV turns TIFF upright by itself, whatever its flags say, and nothing else under IMREAD_UNCHANGED
     upright = view if header.format == "tiff" else orient(view, header.orientation)
     width, height = (header.height, header.width) if header.orientation >= 5 else (header.width, header.height)
@@ -131,6 +137,7 @@ def _imdecode(data: bytes) -> Image:
 
 
 def _to_bgr(picture: Array) -> Image:
+    """In strips, so that what lies between takes little beside the picture itself."""
     if picture.dtype == np.uint16:
         picture = (picture >> 8).astype(np.uint8)
     elif picture.dtype != np.uint8:
@@ -139,13 +146,23 @@ def _to_bgr(picture: Array) -> Image:
     if picture.ndim == 2:
         picture = picture[..., None]
     channels = picture.shape[2]
-    colour = picture[..., :3] if channels >= 3 else np.repeat(picture[..., :1], 3, axis=2)
-    if channels in (2, 4):
-        cover = picture[..., -1:].astype(np.uint16)
-        ground = 0 if _is_light_drawing(colour, picture[..., -1]) else 255
-        blended = (colour * cover + ground * (255 - cover) + 127) // 255
-        colour = np.asarray(blended, dtype=np.uint8)
-    return np.ascontiguousarray(colour, dtype=np.uint8)
+    if channels == 3:
+        return np.ascontiguousarray(picture)
+    ground = 0 if channels in (2, 4) and _is_light_drawing(picture[..., :channels - 1], picture[..., -1]) else 255
+    colour = np.empty((*picture.shape[:2], 3), np.uint8)
+    for top in range(0, len(picture), _STRIP):
+        colour[top:top + _STRIP] = _strip_to_bgr(picture[top:top + _STRIP], ground)
+    return colour
+
+
+def _strip_to_bgr(strip: Image, ground: int) -> Image:
+    """(H, W, 1 to 4) uint8; transparent parts as `ground`."""
+    channels = strip.shape[2]
+    colour = strip[..., :3] if channels >= 3 else np.repeat(strip[..., :1], 3, axis=2)
+    if channels not in (2, 4):
+        return colour
+    cover = strip[..., -1:].astype(np.uint16)
+    return np.asarray((colour * cover + ground * (255 - cover) + 127) // 255, dtype=np.uint8)
 
 
 def _is_light_drawing(colour: Array, cover: Array) -> bool:
