@@ -72,6 +72,8 @@ class StorageSettings(_Section):
     """The store's secret key; needed with `s3_endpoint`."""
     key_file: Path = Field(default=Path(), examples=["/run/secrets/kek"])
     """The key-encryption key (32 bytes as hex, mode 0600); made at the first start; not set: `keys/kek` under the data."""
+    key_variable: str = Field(default="", examples=["APOYO_KEK"])
+    """The environment variable that holds what the file would: for secrets that are handed over so; empty: the file."""
     pack_key_file: Path = Field(default=Path(), examples=["/run/secrets/packs"])
     """Signs evidence packs (Ed25519, 32 bytes as hex, mode 0600); made at first need; not set: `keys/packs` under the data."""
     receipt_key_file: Path = Field(default=Path(), examples=["/run/secrets/receipts"])
@@ -331,6 +333,13 @@ class _Environment(BaseSettings):
 def child_environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment with the settings (and `extra`) laid over it: for starting a child."""
     return {**os.environ, **settings.environment(), **(extra or {})}
+
+
+def variable(name: str) -> str:
+    """A secret that a setting names by its variable. Raises `Misconfigured`."""
+    if not os.environ.get(name):
+        raise Misconfigured(f"the variable {name} is not set", code="secret_empty")
+    return os.environ[name]
 
 
 def export(values: Mapping[str, str]) -> None:

@@ -7,33 +7,23 @@ to another support, part or version do not open.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-from pipeline.blobs.files import read_or_make_secret
-from pipeline.errors import Corrupt, Misconfigured
+from pipeline.blobs.keks import KEY_BYTES, KeyProvider, LocalKeys, WrappedKey
+from pipeline.errors import Corrupt
+
+__all__ = ["KEY_BYTES", "Keyring", "SupportKey", "WrappedKey"]
 
 MAGIC = b"AP1"
 """Names the format, so that a later one can stand beside it."""
-KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
-"""AES-256; nonce and tag as NIST SP 800-38D recommends for GCM."""
+NONCE_BYTES, TAG_BYTES = 12, 16
+"""As NIST SP 800-38D recommends for GCM."""
 SEALED_BYTES = len(MAGIC) + NONCE_BYTES + TAG_BYTES
 """By how much a sealed value is longer than what it seals."""
-
-
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
-    """A support's key as it is kept. `kek_id` names the key that opens it, without telling anything about it."""
-
-    kek_id: str
-    wrapped: bytes = field(repr=False)
 
 
 class SupportKey:
@@ -66,41 +56,38 @@ class SupportKey:
 
 
 class Keyring:
-    """Holds the key-encryption key; makes, wraps and opens support keys."""
+    """Makes, wraps and opens support keys, by key-encryption keys that a provider holds."""
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) != KEY_BYTES:
-            raise Misconfigured(f"a key-encryption key has {KEY_BYTES} bytes", code="bad_key_file")
-        self._key = key
-        self.kek_id = hashlib.sha256(b"apoyo kek id|" + key).hexdigest()[:16]
-        self._search_key = hmac.digest(key, b"apoyo search key", hashlib.sha256)
+    def __init__(self, keys: bytes | KeyProvider) -> None:
+        """keys: bytes of one key, for tests and measurements; else whoever holds them."""
+        self._provider: KeyProvider = LocalKeys.of(keys) if isinstance(keys, bytes) else keys
 
     @staticmethod
     def open(path: Path) -> Keyring:
-        """From a 0600 file of 64 hex digits, made at the first start. Raises `Misconfigured`."""
-        text = read_or_make_secret(path, lambda: secrets.token_hex(KEY_BYTES))
-        try:
-            return Keyring(bytes.fromhex(text))
-        except ValueError:
-            raise Misconfigured(f"{path} must hold {2 * KEY_BYTES} hex digits", code="bad_key_file") from None
+        """From a 0600 file, made at the first start (`pipeline.blobs.keks`). Raises `Misconfigured`."""
+        return Keyring(LocalKeys.in_file(path))
+
+    @property
+    def kek_id(self) -> str:
+        """Of the key that wraps now."""
+        return self._provider.current
 
     def new_key(self, support_id: str) -> tuple[SupportKey, WrappedKey]:
         key = secrets.token_bytes(KEY_BYTES)
-        return SupportKey(support_id, key), WrappedKey(self.kek_id, aes_key_wrap(self._key, key))
+        return SupportKey(support_id, key), self._provider.wrap(key)
 
     def derived(self, purpose: str) -> bytes:
         """64 bytes for another use of this deployment's, the same in each of its processes; nothing leads back from them."""
-        return hmac.digest(self._key, b"apoyo derived|" + purpose.encode(), hashlib.sha512)
+        return self._provider.derived(purpose.encode())
 
     def search_digest(self, value: str) -> str:
         """The same for the same value, and nothing to try values against without the key: by it a value can be looked up."""
-        return hmac.digest(self._search_key, value.encode(), hashlib.sha256).hex()
+        return self._provider.search(value.encode()).hex()
 
     def unwrap(self, support_id: str, wrapped: WrappedKey) -> SupportKey:
-        """Raises `Corrupt` if the wrapped key was damaged, `Misconfigured` if it was wrapped by another key."""
-        if wrapped.kek_id != self.kek_id:
-            raise Misconfigured(f"wrapped by key {wrapped.kek_id}, this keyring holds {self.kek_id}", code="wrong_key_file")
-        try:
-            return SupportKey(support_id, aes_key_unwrap(self._key, wrapped.wrapped))
-        except InvalidUnwrap:
-            raise Corrupt("the wrapped key does not open", code="key_broken") from None
+        """Raises `Corrupt` if the wrapped key was damaged, `Misconfigured` if the key that wrapped it is not here."""
+        return SupportKey(support_id, self._provider.unwrap(wrapped))
+
+    def rewrap(self, wrapped: WrappedKey) -> WrappedKey:
+        """The same key, wrapped by the key-encryption key of now: what it seals is not touched. Raises as `unwrap`."""
+        return self._provider.wrap(self._provider.unwrap(wrapped))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from pipeline.clock import Clock, from_millis, utc_now
 from pipeline.errors import ApoyoError
@@ -134,21 +134,19 @@ def database(settings: Settings) -> Finding:
 
 def key(settings: Settings) -> Finding:
     """The key-encryption key is there, private, and the one that sealed what is stored."""
-    from pipeline.blobs.sealing import Keyring
-    from pipeline.records.engine import reading
-    from pipeline.records.tables import support_keys
+    from pipeline.records.keys import count_by_key, opens
+    from pipeline.records.storage import open_keys
 
-    if not settings.storage.key_file.exists():
+    if not settings.storage.key_variable and not settings.storage.key_file.exists():
         return Finding("key", Status.SKIPPED, "not made yet: the first start makes it; then keep a copy apart")
-    keyring = Keyring.open(settings.storage.key_file)
+    keys = open_keys(settings.storage)
     engine = _engine(settings)
     if engine is None or _never_migrated(engine):
         return Finding("key", Status.OK, "readable and private; nothing is stored yet")
-    with reading(engine) as connection:
-        others = set(connection.execute(select(support_keys.c.kek_id).distinct()).scalars()) - {keyring.kek_id}
+    counts = count_by_key(engine)
+    others = [one for one in counts if not opens(keys, engine, one)]
     if others:
-        return Finding("key", Status.BROKEN, f"{len(others)} other keys sealed what is stored: this one does not open it",
-                       MEND["key"])
+        return Finding("key", Status.BROKEN, f"{len(others)} other keys sealed what is stored: these do not open it", MEND["key"])
     return Finding("key", Status.OK, "readable, private, and the one that sealed what is stored")
 
 

@@ -21,6 +21,7 @@ from pipeline.cli.deliver import deliver
 from pipeline.cli.demo import demo
 from pipeline.cli.doctor import doctor
 from pipeline.cli.erasures import erase, hold, receipts
+from pipeline.cli.keys import keys
 from pipeline.cli.locate import locate_command
 from pipeline.cli.metrics import metrics
 from pipeline.cli.migrate import migrate
@@ -52,6 +53,7 @@ app.add_typer(clients, name="clients")
 app.add_typer(config, name="config")
 app.add_typer(models, name="models")
 app.add_typer(processes, name="processes")
+app.add_typer(keys, name="keys")
 app.add_typer(receipts, name="receipts")
 app.add_typer(hold, name="hold")
 app.command()(verify)

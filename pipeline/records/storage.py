@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -17,13 +18,14 @@ from pipeline import faults
 from pipeline.blobs.api import BlobStore
 from pipeline.blobs.files import make_folders, read_secret
 from pipeline.blobs.folder import FolderStore
+from pipeline.blobs.keks import KeyProvider, LocalKeys
 from pipeline.blobs.s3 import S3Store, place_of
 from pipeline.blobs.sealing import Keyring, SupportKey
 from pipeline.errors import Conflict, Corrupt, NotFound
 from pipeline.records.engine import open_engine, upgrade
 from pipeline.records.receipts import ReceiptKey
 from pipeline.records.supports import StoredPart, SupportRecord
-from pipeline.settings import StorageSettings
+from pipeline.settings import StorageSettings, variable
 
 INFO = "info"
 """The part that holds the support's own words (the JSON of `support`): sealed like the pictures, for it names people."""
@@ -46,7 +48,14 @@ def open_storage(settings: StorageSettings) -> Storage:
     password = None if file is None else read_secret(file, "the database's password")
     engine = open_engine(settings.database_url, password)
     upgrade(engine)
-    return Storage(engine, open_blobs(settings), Keyring.open(settings.key_file), ReceiptKey(settings.receipt_key_file))
+    return Storage(engine, open_blobs(settings), Keyring(open_keys(settings)), ReceiptKey(settings.receipt_key_file))
+
+
+def open_keys(settings: StorageSettings) -> KeyProvider:
+    """From the variable of the environment that is named, else from the file. Raises `Misconfigured`."""
+    if settings.key_variable:
+        return LocalKeys(partial(variable, settings.key_variable), f"the variable {settings.key_variable}")
+    return LocalKeys.in_file(settings.key_file)
 
 
 def open_blobs(settings: StorageSettings) -> BlobStore:
