@@ -137,7 +137,8 @@ def contradictions() -> Iterator[tuple[str, str]]:
 
 def _absent_files(settings: Settings) -> Iterator[tuple[str, str]]:
     """Files that the operator makes; those that a first start makes may be absent."""
-    made = {"key_file", "receipt_key_file", "pack_key_file", "client_secret_file", "log_file", *(() if settings.ray.address else ("token_file",))}
+    made = {"key_file", "receipt_key_file", "pack_key_file", "client_secret_file",
+            "log_file", *(() if settings.ray.address else ("token_file",))}
     for section, values in settings:
         for name, value in values:
             if name.endswith("_file") and name not in made and value is not None and not value.is_file():
