@@ -11,6 +11,7 @@ import uvicorn
 from api.app import create_app
 from api.wire import BoundedHttp
 from pipeline import faults
+from pipeline.cores import forbid_core_dumps
 from pipeline.errors import ApoyoError
 from pipeline.records.clients import ensure_first_client
 from pipeline.records.storage import open_storage
@@ -27,6 +28,7 @@ DRAIN_SECONDS = 20
 def main() -> int:
     """Serve. Exit code 2 where the installation is wrong; the reason goes to the log."""
     configure_logging()
+    forbid_core_dumps()
     try:
         settings = Settings.load()
         storage = open_storage(settings.storage)

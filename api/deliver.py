@@ -23,6 +23,7 @@ from api import mail
 from api.identity.code_mail import send_code
 from api.webhooks.sender import CONNECTIONS, sender
 from pipeline import faults
+from pipeline.cores import forbid_core_dumps
 from pipeline.domain.activation import ActivationState
 from pipeline.errors import ApoyoError, NotFound, Unavailable
 from pipeline.records.activations import note_mailed
@@ -194,6 +195,7 @@ async def run_deliverer(storage: Storage, settings: DeliverySettings) -> None:
 def main() -> int:
     """Deliver. Exit code 2 where the installation is wrong; the reason goes to the log."""
     configure_logging()
+    forbid_core_dumps()
     try:
         settings = Settings.load()
         storage = open_storage(settings.storage)

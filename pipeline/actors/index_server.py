@@ -9,6 +9,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from pipeline.cores import forbid_core_dumps
 from pipeline.domain.evidence import Fingerprints
 from pipeline.domain.reuse import Neighbour
 from pipeline.errors import Unavailable
@@ -27,6 +28,7 @@ class IndexServer:
     """The actor. Ready once it has read all fingerprints there are; `work` runs until `drain`."""
 
     def __init__(self, settings: Settings) -> None:
+        forbid_core_dumps()
         configure_logging(file=settings.worker.log_file)
         self._stop = threading.Event()
         self._index = service_index(settings)

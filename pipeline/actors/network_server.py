@@ -9,6 +9,7 @@ from typing import Any
 import ray
 
 from pipeline import telemetry
+from pipeline.cores import forbid_core_dumps
 from pipeline.domain.plan import Plan
 from pipeline.networks.api import Array, Net
 from pipeline.networks.batcher import Batcher
@@ -32,6 +33,7 @@ class NetworkServer:
     """The actor. Ready once every closed shape is warm; `work` runs until `drain`."""
 
     def __init__(self, settings: Settings, plan: Plan) -> None:
+        forbid_core_dumps()
         configure_logging(file=settings.worker.log_file)
         networks = plan_networks(plan, settings)
         self._digests = networks.digests()

@@ -10,6 +10,7 @@ from functools import partial
 from pipeline import faults
 from pipeline.actors.index_server import RemoteIndex
 from pipeline.actors.remote import worker_networks
+from pipeline.cores import forbid_core_dumps
 from pipeline.deadline import process_deadline
 from pipeline.domain.plan import Plan
 from pipeline.networks.api import Networks
@@ -26,6 +27,7 @@ class Verifier:
     """The actor. `work` runs until `drain`; the two are on separate threads."""
 
     def __init__(self, settings: Settings, make_worker: MakeWorker, plan: Plan) -> None:
+        forbid_core_dumps()
         configure_logging(file=settings.worker.log_file)
         self._stop = threading.Event()
         name = f"{os.uname().nodename}:{os.getpid()}"

@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from pipeline.cores import forbid_core_dumps
 from pipeline.errors import ApoyoError, Unavailable
 from pipeline.settings import Settings
 from pipeline.telemetry import READY_LINE, configure_logging, logger
@@ -29,6 +30,7 @@ def run_workers(settings: Settings, make_worker: MakeWorker) -> None:
     from pipeline.actors.cluster import connected_ray
 
     configure_logging()
+    forbid_core_dumps()
     stop = threading.Event()
     with connected_ray(settings) as plan:
         from pipeline.actors.supervisor import Supervisor
