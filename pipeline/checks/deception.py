@@ -48,13 +48,14 @@ def suspicion_of(presentation: Presentation, calibration: Calibration, cleared: 
     """How much a side looks like no card, 0..1; None: not measured. `cleared`: a kind that does not count.
 
     The scores add up: a copy that looks half like one kind and half like another is no card. Where one frequency stands out all
-    over the card, nothing else is asked.
+    over the card, or what has no colour at all looks more like a grey copy than like anything else, nothing else is asked.
     """
-    scores = [score for kind, score in presentation.measured.items() if kind != cleared]
+    scores = {kind: score for kind, score in presentation.measured.items() if kind != cleared}
     if not scores:
         return None
     gridded = presentation.grid is not None and presentation.grid > calibration["presentation.grid_max"]
-    return 1.0 if gridded else min(1.0, sum(scores))
+    grey = scores.get("photocopy", 0.0) > calibration["presentation.photocopy_max"]
+    return 1.0 if gridded or grey else min(1.0, sum(scores.values()))
 
 
 def presentation_selfie(evidence: Evidence, context: Context) -> Check:

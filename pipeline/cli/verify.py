@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.process import DEMO_PROCESS, Process
 from pipeline.domain.reasons import REVIEWED
@@ -22,7 +23,6 @@ from pipeline.errors import ApoyoError, BadInput, NotFound
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipeline.domain.calibration import Calibration
     from pipeline.domain.context import Context
     from pipeline.domain.evidence import Evidence, Fingerprints
     from pipeline.networks.api import Networks
@@ -120,9 +120,11 @@ class Desk:
         from pipeline.result import Heading
 
         pack = read_pack(path)
-        evidence = self._examine(pack.capture, pack.frozen.calibration)
+        # what this version measures beyond the pack's has no threshold there
+        calibration = Calibration({**self.calibration.thresholds, **pack.frozen.calibration.thresholds})
+        evidence = self._examine(pack.capture, calibration)
         heading = Heading(pack.frozen.id, str(path), pack.frozen.round, pack.frozen.received_at)
-        context = pack.frozen.context(pack.capture.info)
+        context = replace(pack.frozen.context(pack.capture.info), calibration=calibration)
         resource = self._decided(heading, pack.capture, evidence, context, path.stem)
         networks = {**pack.frozen.networks, **evidence.networks}
         others = [name for name, digest in networks.items() if pack.frozen.networks.get(name) != digest]

@@ -75,6 +75,20 @@ def test_thresholds_of_later_do_not_count(packs: dict[str, tuple[Path, dict[str,
     assert again(packs["good"][0])["verdict"] == "accepted"
 
 
+def test_a_pack_of_before_a_threshold_was_is_judged_by_the_one_of_now(packs: dict[str, tuple[Path, dict[str, Any]]],
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    read = pack_file.read_pack
+
+    def older(path: Path) -> pack_file.Pack:
+        pack = read(path)
+        known = {name: one for name, one in pack.frozen.calibration.thresholds.items() if not name.startswith("face.")}
+        return replace(pack, frozen=replace(pack.frozen, calibration=Calibration(known)))
+
+    monkeypatch.setattr(pack_file, "read_pack", older)
+    judged = again(packs["good"][0])
+    assert (judged["verdict"], judged["pack"]["same_verdict"]) == ("accepted", True)
+
+
 def test_a_pack_holds_pictures_of_its_evidence_and_is_private(packs: dict[str, tuple[Path, dict[str, Any]]]) -> None:
     path, answer = packs["good"]
     with zipfile.ZipFile(path) as pack:
