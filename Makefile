@@ -47,6 +47,9 @@ soak: weights ## two hours under load: memory, descriptors and sockets must stay
 chaos: $(STAMP) ## try to lose a support: faults on both storages, an outside checker, deliberate bugs (SHORT=1: ten minutes)
 	@$(BIN)/python -m benchmarks.chaos $(if $(SHORT),--short)
 
+security: weights ## hostile input: pictures, floods, parsers fuzzed, routes, networks, mutants; docs/security.md (SHORT=1: some minutes)
+	@$(BIN)/python -m benchmarks.security $(if $(SHORT),--short)
+
 evaluate-cards: weights ## is the card seen: corners, side, model, retake reasons; docs/cards.md with drawings
 	@$(BIN)/apoyo bench cards
 	@$(BIN)/python -m benchmarks.page

@@ -133,6 +133,8 @@ def read_process_file(file: Path) -> ProcessFile:
         said = f"{'.'.join(map(str, first['loc'])) or 'the process'}: {first['msg']}"
     except (OSError, ValueError) as error:  # TOML's and UTF-8's are of the second kind
         said = str(error)
+    except RecursionError:
+        said = "it is nested deeper than any process is"
     raise BadInput(f"{file} is no usable process: {said}", code="bad_process_file")
 
 

@@ -1,0 +1,123 @@
+"""`python -m benchmarks.security` (`make security`): everything hostile, in half an hour at most; `--short`: some minutes.
+
+Writes benchmarks/results/security.json and docs/security.md. Exit code 1 where anything was not as it must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import write
+from benchmarks.security.decoding import decode_all
+from benchmarks.security.door import Row, knock
+from benchmarks.security.mutants import put_in
+from benchmarks.security.page import write_page
+from benchmarks.security.pictures import hostile_pictures
+from benchmarks.security.routes import walk
+from benchmarks.security.served import served
+from benchmarks.security.supply import below_floors, native_libraries, unpicklers
+from benchmarks.security.targets import TARGETS
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+FUZZ_SECONDS, SHORT_FUZZ_SECONDS = 45, 5
+REQUESTS, SHORT_REQUESTS = 1_000, 100
+TESTS = ("tests/unit/test_hostile_networks.py", "tests/unit/test_webhook_addresses.py", "tests/unit/test_jose.py",
+         "tests/unit/test_device_proof_parser.py")
+"""Tables that are whole already: networks, addresses of webhooks, tokens and proofs."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Everything hostile against what stands at the doors; writes docs/security.md.")
+    parser.add_argument("--short", action="store_true", help="a few minutes")
+    short = parser.parse_args().short
+    parts: dict[str, Callable[[], Iterable[Row]]] = {
+        "door": _door, "decoder": decode_all, "verify": _verify, "routes": lambda: _routes(SHORT_REQUESTS if short else REQUESTS),
+        "parsers": lambda: _parsers(SHORT_FUZZ_SECONDS if short else FUZZ_SECONDS), "tables": _tables,
+        "versions": below_floors, "pickle": _pickle, "mutants": put_in}
+    result: dict[str, Any] = {"short": short, "parts": {}}
+    for name, part in parts.items():
+        begun, rows = time.monotonic(), []
+        for row in part():
+            rows.append(row)
+            sys.stdout.write(f"\r{name}: {len(rows)} tried, {sum(not row.good for row in rows)} not as they must be")
+            sys.stdout.flush()
+        sys.stdout.write("\n" + "".join(f"  {row.name}: {row.said}\n" for row in rows if not row.good))
+        result["parts"][name] = {"tried": len(rows), "wrong": [[row.name, row.said] for row in rows if not row.good],
+                                 "seconds": round(time.monotonic() - begun, 1),
+                                 "rows": [[row.name, row.said] for row in rows] if name != "routes" else _counted(rows)}
+    libraries = native_libraries()
+    result["libraries"] = {"packages": len(libraries), "shared_objects": sum(one["shared_objects"] for one in libraries)}
+    write("security", result)
+    write_page()
+    return int(any(part["wrong"] for part in result["parts"].values()))
+
+
+def _counted(rows: list[Row]) -> list[list[str]]:
+    said = [row.said for row in rows]
+    return [[one, str(said.count(one))] for one in sorted(set(said))]
+
+
+def _door() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server:
+        yield from knock(server, SHARED)
+
+
+def _routes(times: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server:
+        yield from walk(server.client, times)
+
+
+def _verify() -> Iterator[Row]:
+    """`apoyo verify` over one folder for each picture that the door takes: a line each, and exit code 0."""
+    from benchmarks.security.door import GOOD
+
+    taken = {name: one for name, one in hostile_pictures().items() if one.code is None}
+    with tempfile.TemporaryDirectory() as folder:
+        places = []
+        for number, hostile in enumerate(taken.values()):
+            places.append(Path(folder) / str(number))
+            places[-1].mkdir()
+            for part, data in {**GOOD, hostile.part: hostile.data}.items():
+                (places[-1] / f"{part}.{'png' if part == 'signature' else 'jpg'}").write_bytes(data)
+        done = subprocess.run([sys.executable, "-m", "pipeline.cli.main", "verify", *map(str, places), "--jsonl"], cwd=ROOT,
+                              capture_output=True, text=True, check=False, timeout=600)
+    lines = done.stdout.splitlines()
+    for name, line in zip(taken, lines, strict=False):
+        yield Row(name, "accepted" if '"verdict": "accepted"' in line else "not accepted", '"verdict": "accepted"' not in line)
+    yield Row("exit code, and a line each", f"{done.returncode}, {len(lines)} of {len(taken)}",
+              (done.returncode, len(lines)) == (0, len(taken)))
+
+
+def _parsers(seconds: int) -> Iterator[Row]:
+    how = "coverage (atheris)" if find_spec("atheris") is not None else "random changes"
+    for name in TARGETS:
+        done = subprocess.run([sys.executable, "-m", "scripts.fuzz", name, "--seconds", str(seconds)], cwd=ROOT,
+                              capture_output=True, text=True, check=False, timeout=seconds + 120)
+        last = (done.stdout.splitlines() or ["nothing"])[-1]
+        runs = last.partition('"runs": ')[2].partition(",")[0].rstrip("}")
+        yield Row(name, f"{runs} runs by {how}" if done.returncode == 0 else last[:300], done.returncode == 0)
+
+
+def _tables() -> Iterator[Row]:
+    for place in TESTS:
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", place], cwd=ROOT, capture_output=True, text=True,
+                              check=False, timeout=300)
+        yield Row(place, f"exit {done.returncode}", done.returncode == 0)
+
+
+def _pickle() -> Iterator[Row]:
+    found = list(unpicklers())
+    yield Row("imports and calls that unpickle", ", ".join(found) or "none", not found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
