@@ -28,6 +28,18 @@ def erase(ids: Ids) -> None:
         print(destroy(storage, Asked(one, Cause.ASKED, "operator")), flush=True)
 
 
+def export(
+    support: Annotated[str, typer.Argument(help="A support's id.")],
+    out: Annotated[Path, typer.Option(help="A new file: a zip of the citizen's data in plain. Hand it over, then delete it.")],
+) -> None:
+    """All that is held on the citizen of one support, for a request for access."""
+    from pipeline.records.export import export_support
+    from pipeline.records.storage import open_storage
+
+    made = export_support(open_storage(Settings.load().storage), support, out)
+    print(f"{made.files} files in {out}; {made.missing} things could not be opened")
+
+
 @receipts.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="One signed receipt a line, or a folder of one a file.")],
@@ -54,8 +66,8 @@ def verify(
         raise typer.Exit(BROKEN)
 
 
-@receipts.command()
-def export(out: Annotated[Path, typer.Option(help="A new file; keep it with the copies, or away from them.")]) -> None:
+@receipts.command("export")
+def export_receipts(out: Annotated[Path, typer.Option(help="A new file; keep it with the copies, or away from them.")]) -> None:
     """Every receipt, one a line: what `apoyo restore --erasures` needs."""
     from pipeline.records.erasures import keep_the_rest, kept_receipts
     from pipeline.records.storage import open_storage

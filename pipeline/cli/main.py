@@ -20,7 +20,7 @@ from pipeline.cli.config import config
 from pipeline.cli.deliver import deliver
 from pipeline.cli.demo import demo
 from pipeline.cli.doctor import doctor
-from pipeline.cli.erasures import erase, hold, receipts
+from pipeline.cli.erasures import erase, export, hold, receipts
 from pipeline.cli.keys import keys
 from pipeline.cli.locate import locate_command
 from pipeline.cli.metrics import metrics
@@ -72,6 +72,7 @@ app.command()(collect)
 app.command()(backup)
 app.command()(restore)
 app.command()(erase)
+app.command()(export)
 app.command()(reap)
 app.command()(specimens)
 app.command("check-upload")(check_upload_command)
