@@ -21,7 +21,7 @@ from pipeline.clock import from_millis
 from pipeline.domain.support import State
 from pipeline.errors import BadInput, Conflict, NotFound, Unavailable
 from pipeline.records import audit, outbox
-from pipeline.records.engine import reading, writing
+from pipeline.records.engine import BUSY_SECONDS, reading, writing
 from pipeline.records.leases import JobKind
 from pipeline.records.receipts import Cause, Receipt, read_receipt
 from pipeline.records.reuse import forget
@@ -44,6 +44,8 @@ LEDGER = "erasures"
 NEVER_THE_SAME = ""
 """In the place of a request's digest: it was made from the pictures."""
 PAGE = 500
+WIPE_WAIT_MS = 250
+"""Some times what a read here takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +244,17 @@ def _discard(storage: Storage, key: str) -> None:
 
 
 def _wipe_log(engine: Engine) -> None:
-    """SQLite's log still holds the pages as they were: it is written back and cut. A reader under way may put it off, until the
-    next erasure or `apoyo collect`."""
+    """SQLite's log still holds the pages as they were: it is written back and cut. A reader under way puts it off until the next
+    erasure or `apoyo collect`: writers wait meanwhile, so it is not waited for long."""
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
-            connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute(f"PRAGMA busy_timeout={WIPE_WAIT_MS}")
+            try:
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
 
 
 def scrub(engine: Engine) -> None:

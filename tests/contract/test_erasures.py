@@ -288,6 +288,19 @@ def test_the_database_s_file_and_log_do_not_hold_the_destroyed_key(tmp_path: Pat
     assert found() == [False] * 3 + [True] * 2
 
 
+def test_what_a_reader_under_way_puts_off_the_next_erasure_does(tmp_path: Path) -> None:
+    storage = storage_in(tmp_path)
+    client = client_in(storage.engine)
+    first, second = insert_one(storage, client), insert_one(storage, client)
+    with reading(storage.engine) as connection:
+        connection.execute(select(tables.support_keys)).all()
+        wrapped = wrapped_of(storage, first)
+        erase(storage, asked(first))
+        assert insert_one(storage, client)
+    erase(storage, asked(second))
+    assert wrapped not in b"".join(path.read_bytes() for path in tmp_path.glob("apoyo.sqlite3*"))
+
+
 def test_scrubbing_is_safe_on_each_database(storage: Storage, client: str) -> None:
     erase(storage, asked(insert_one(storage, client)))
     kept = insert_one(storage, client)
