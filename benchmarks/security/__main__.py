@@ -6,6 +6,7 @@ Writes benchmarks/results/security.json and docs/security.md. Exit code 1 where 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import write
+from benchmarks.report import RESULTS, commit, write
 from benchmarks.security.decoding import decode_all
 from benchmarks.security.door import Row, knock
 from benchmarks.security.mutants import put_in
@@ -38,20 +39,25 @@ TESTS = ("tests/unit/test_hostile_networks.py", "tests/unit/test_webhook_address
 def main() -> int:
     parser = argparse.ArgumentParser(description="Everything hostile against what stands at the doors; writes docs/security.md.")
     parser.add_argument("--short", action="store_true", help="a few minutes")
-    short = parser.parse_args().short
+    parser.add_argument("--only", nargs="*", help="these parts alone are tried again; the others stay in the report as they are")
+    wanted = parser.parse_args()
+    short = wanted.short
     parts: dict[str, Callable[[], Iterable[Row]]] = {
         "door": _door, "decoder": decode_all, "verify": _verify, "routes": lambda: _routes(SHORT_REQUESTS if short else REQUESTS),
         "parsers": lambda: _parsers(SHORT_FUZZ_SECONDS if short else FUZZ_SECONDS), "tables": _tables,
         "versions": below_floors, "pickle": _pickle, "mutants": put_in}
-    result: dict[str, Any] = {"short": short, "parts": {}}
+    result: dict[str, Any] = {"short": short, "parts": _known() if wanted.only else {}}
     for name, part in parts.items():
+        if wanted.only and name not in wanted.only:
+            continue
         begun, rows = time.monotonic(), []
         for row in part():
             rows.append(row)
             sys.stdout.write(f"\r{name}: {len(rows)} tried, {sum(not row.good for row in rows)} not as they must be")
             sys.stdout.flush()
         sys.stdout.write("\n" + "".join(f"  {row.name}: {row.said}\n" for row in rows if not row.good))
-        result["parts"][name] = {"tried": len(rows), "wrong": [[row.name, row.said] for row in rows if not row.good],
+        wrong = [[row.name, row.said] for row in rows if not row.good]
+        result["parts"][name] = {"commit": commit(), "tried": len(rows), "wrong": wrong,
                                  "seconds": round(time.monotonic() - begun, 1),
                                  "rows": [[row.name, row.said] for row in rows] if name != "routes" else _counted(rows)}
     libraries = native_libraries()
@@ -59,6 +65,11 @@ def main() -> int:
     write("security", result)
     write_page()
     return int(any(part["wrong"] for part in result["parts"].values()))
+
+
+def _known() -> dict[str, Any]:
+    known: dict[str, Any] = json.loads((RESULTS / "security.json").read_text(encoding="utf-8"))["parts"]
+    return known
 
 
 def _counted(rows: list[Row]) -> list[list[str]]:

@@ -99,6 +99,7 @@ def _copy(copy: Path) -> None:
 
 
 def _passes(copy: Path, test: str) -> bool:
+    places = [str(copy), *(place for place in sys.path if place and Path(place) != ROOT)]
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", test], cwd=copy, capture_output=True, check=False,
-                          timeout=SECONDS, env={"PATH": os.defpath, "PYTHONPATH": str(copy), "HOME": str(copy)})
+                          timeout=SECONDS, env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(places), "HOME": str(copy)})
     return done.returncode == 0

@@ -45,7 +45,8 @@ class SmallQr:
     def url(self) -> str:
         """The text that is printed as a QR."""
         digits = self.section + self.citizen_id + self.issue_number + self.cic
-        return f"http://qr.ine.mx/{digits}/{self.issued:%Y%m%d}/{self.letter}/{self.serial}"
+        day = f"{self.issued.year:04d}{self.issued:%m%d}"  # %Y writes years before 1000 as they come, without zeros
+        return f"http://qr.ine.mx/{digits}/{day}/{self.letter}/{self.serial}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,27 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Workers]]:
         one.process.stdout.close()
 
 
+JOIN = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR'); print('inside')"
+
+
+@pytest.mark.parametrize(("mode", "token", "inside"), [("token", "right", True), ("token", "wrong", False), ("disabled", None, False)])
+def test_nobody_gets_into_a_cluster_without_its_token(
+    cluster: RaySettings, tmp_path: Path, mode: str, token: str | None, inside: bool
+) -> None:
+    """As a driver, who could then run any code on its nodes."""
+    assert cluster.token_file is not None
+    wrong = tmp_path / "token"
+    wrong.write_text(secrets.token_hex(32))
+    wrong.chmod(0o600)
+    environment = {**os.environ, "RAY_AUTH_MODE": mode, "HOME": str(tmp_path)}
+    if token is not None:
+        environment["RAY_AUTH_TOKEN_PATH"] = str(cluster.token_file if token == "right" else wrong)
+    done = subprocess.run([sys.executable, "-c", JOIN, str(cluster.address)], env=environment, capture_output=True, text=True,
+                          check=False, timeout=120)
+    assert ("inside" in done.stdout) is inside, done.stderr[-2000:]
+    assert (done.returncode == 0) is inside
+
+
 def test_the_backlog_brings_workers_up_and_the_next_cluster_takes_over(
     cluster: RaySettings, start: Callable[..., Workers]
 ) -> None:

@@ -212,6 +212,12 @@ def test_small_qr(text: str, outcome: AbstractContextManager[Any]) -> None:
         assert parsed.url() == LONG
 
 
+def test_a_small_qr_is_written_as_it_was_read() -> None:
+    """A year before 1000 keeps its zeros."""
+    text = "http://qr.ine.mx/123412345678900123456789/00200131/A/45"
+    assert SmallQr.parse(text).url() == text
+
+
 def test_short_qr() -> None:
     assert ShortQr.parse("https://qr.ine.mx/004697").number == "004697"
     with pytest.raises(Malformed):
