@@ -82,6 +82,12 @@ def test_what_is_there_is_listed_with_its_size_and_age(store: BlobStore) -> None
     assert {blob.key for blob in store.list()} == {"ab/one.2", "cd/ef/two.1"}
 
 
+def test_one_folder_is_listed_alone(store: BlobStore) -> None:
+    for key in ("ab/one.1", "abc/one.1", "b/one.1"):
+        store.put_if_absent(key, b"x")
+    assert [[blob.key for blob in store.list(under)] for under in ("ab", "abc", "none")] == [["ab/one.1"], ["abc/one.1"], []]
+
+
 def test_folder_sweeps_what_an_interrupted_write_left_once_it_is_old(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "blobs")
     store.put_if_absent("ab/one.1", b"x")
