@@ -41,9 +41,11 @@ class MemoryStore:
     def exists(self, key: str) -> bool:
         return checked_key(key) in self._blobs
 
-    def list(self) -> Iterator[StoredBlob]:
+    def list(self, under: str = "") -> Iterator[StoredBlob]:
+        start = f"{checked_key(under)}/" if under else ""
         with self._lock:
-            found = [StoredBlob(key, len(data), self._times[key]) for key, data in sorted(self._blobs.items())]
+            found = [StoredBlob(key, len(data), self._times[key]) for key, data in sorted(self._blobs.items())
+                     if key.startswith(start)]
         return iter(found)
 
     def sweep(self, before: datetime) -> int:

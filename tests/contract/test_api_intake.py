@@ -222,8 +222,8 @@ class FailingBlobs:
     def exists(self, key: str) -> bool:
         return self._inner.exists(key)
 
-    def list(self) -> Iterator[StoredBlob]:
-        return self._inner.list()
+    def list(self, under: str = "") -> Iterator[StoredBlob]:
+        return self._inner.list(under)
 
     def sweep(self, before: datetime) -> int:
         return self._inner.sweep(before)
