@@ -224,7 +224,8 @@ def _second_look(picture: Image, judged: list[Judged], whole: Sight, networks: N
     coarse = cv2.resize(picture, (round(width / step), round(height / step)), interpolation=cv2.INTER_AREA)
     for quad in contour_quads(np.asarray(coarse, dtype=np.uint8)):
         placed = (quad + 0.5) * step - 0.5
-        if all(quad_iou(placed, other.quad) < SAME for other in more):
+        # a network that takes a dark portrait for something on the card is wrong by a side, and a contour may be right
+        if all(quad_iou(placed, other.quad) < ALMOST_SAME for other in more):
             more.append(_judge(picture, placed, whole, ratio))
     return more
 
