@@ -44,6 +44,8 @@ class MrzBand:
         return (top.line.x0, top.line.y0 - rises, top.line.x1, bottom.line.y1 + rises)
 
 
+TALLER = 1.3
+"""The tall signs of a line over most of them, from which the tall ones say how high its digits are."""
 FILLERS = 0.55
 """Height of the lowest sign of a line over that of the tallest: outside OCR-B a filler has 0.6 of a digit's."""
 
@@ -106,7 +108,9 @@ def _row(words: Boxes, least: float) -> SlopedLine | None:
         return None
     heights, middles = words[:, 3] - words[:, 1], (words[:, 1] + words[:, 3]) / 2
     centres = (words[:, 0] + words[:, 2]) / 2
-    height = float(np.percentile(heights, 60))
+    height, tall = (float(value) for value in np.percentile(heights, (60, 90)))
+    if tall > TALLER * height:  # mostly fillers of a typeface that has them low: a short name's line
+        height = tall
     typical = np.abs(heights - height) < 0.35 * height
     slope, middle = _straight(centres[typical], middles[typical], (x0 + x1) / 2 / HALF, words[typical])
     return SlopedLine(LineBox(x0, (middle - height / 2) * HALF, x1, (middle + height / 2) * HALF), slope)

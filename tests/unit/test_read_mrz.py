@@ -8,8 +8,11 @@ from datetime import date
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Picture
+from PIL import ImageDraw
 
 from models.registry import load_calibration
+from models.specimens.fonts import family, load
 from models.specimens.ocrb import draw_mrz_line
 from pipeline.domain.evidence import MrzEvidence
 from pipeline.domain.mrz import check_results, format_td1
@@ -98,6 +101,19 @@ def test_the_band_tells_which_way_is_up() -> None:
     assert band is not None
     assert [round((row.line.y0 + row.line.y1) / 2) for row in band.lines] == pytest.approx([807, 892, 977], abs=6)
     assert find_mrz_band(np.asarray(cv2.rotate(picture, cv2.ROTATE_180), dtype=np.uint8)) is None
+
+
+def test_a_short_name_in_a_typeface_of_low_fillers_is_a_line() -> None:
+    """Outside OCR-B a filler is lower than a digit: a line that is mostly fillers is as high as its letters."""
+    page = Picture.fromarray(paper(8))
+    pen, face = ImageDraw.Draw(page), load(family(0)[0], 74)
+    lines = ("IDMEX1388381288<<0877096656803", "6905196H2812313MEX<00<<54432<1", "PAZ<<EVA<<<<<<<<<<<<<<<<<<<<<<")
+    for row, text in enumerate(lines):
+        for place, letter in enumerate(text):
+            pen.text((100 + 50 * place, 834 + 85 * row), letter, font=face, fill=25, anchor="ls")
+    band = find_mrz_band(np.asarray(page, np.uint8))
+    assert band is not None
+    assert [round((row.line.y0 + row.line.y1) / 2) for row in band.lines] == pytest.approx([808, 893, 978], abs=8)
 
 
 def test_no_band_no_reading(networks: Networks) -> None:
