@@ -19,7 +19,7 @@ from pipeline.settings import Settings
 from pipeline.wiring import local_networks
 
 COMPARED = ("good", "other_face", "blurred_back")
-OWN = ("id", "source", "received_at", "timings_ms", "checks")
+OWN = ("id", "source", "received_at", "timings_ms", "checks", "reuse")
 """What belongs to the way, not to the answer; checks are compared apart."""
 
 
