@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pipeline.errors import Misconfigured, Unavailable
 
 POINTS = ("blob.before_put", "blob.after_put", "commit.before", "commit.after", "reply.before", "work.claimed", "work.fetched",
-          "work.registered", "work.examined", "deliver.told")
+          "work.registered", "work.examined", "deliver.told", "erase.committed")
 KINDS = ("kill", "segv", "hang", "pause", "fail", "memory")
 HANG_SECONDS = 3600
 
