@@ -156,8 +156,10 @@ def ensure_first_client(engine: Engine, secret_file: Path) -> Client | None:
     made = not secret_file.exists()
     secret = read_or_make_secret(secret_file, new_secret)
     known = authenticate(engine, secret)
-    if known is not None or not (made or _is_first(engine)):
+    if known is not None:
         return known
+    if not (made or _is_first(engine)):
+        return authenticate(engine, secret)  # who made the file may have added its client since the first look
     try:
         return add_client(engine, "first", secret)
     except IntegrityError:  # another process was quicker
