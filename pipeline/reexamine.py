@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.domain.context import Context
-from pipeline.errors import BadInput
 from pipeline.judge import Judge
 from pipeline.records import audit
 from pipeline.records.activations import activated
 from pipeline.records.engine import writing
 from pipeline.records.processes import find_process
-from pipeline.records.storage import Storage, load_parts, open_verdict
-from pipeline.records.supports import SupportRecord, get_support
-from pipeline.reuse import Asked, ReuseSearch
-from pipeline.worker import capture_of
+from pipeline.records.storage import Storage, judged_support, load_parts
+from pipeline.records.supports import SupportRecord
+from pipeline.reuse import ReuseSearch
+from pipeline.worker import asked_of, capture_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +72,9 @@ class Reexaminer:
         self._actor, self._kept_policy = actor, kept_policy
 
     def compare(self, support_id: str) -> Compared:
-        """Raises `NotFound`; `BadInput` for one without a verdict, or erased; `Corrupt`, `Unavailable`."""
-        record = get_support(self._storage.engine, support_id)
-        if record.verdict is None:
-            raise BadInput("it has no verdict yet: it is judged when its turn comes", code="not_judged_yet")
-        if record.key is None:
-            raise BadInput("it was erased", code="erased")
-        sealed = open_verdict(self._storage, record)
-        before = Judged.of(json.loads(sealed or b"{}"))
-        now = self._again(record)
+        """Raises `NotFound`; `BadInput` for one without a verdict; `Corrupt` (one that was erased too), `Unavailable`."""
+        record, resource = judged_support(self._storage, support_id)
+        before, now = Judged.of(resource), self._again(record)
         compared = Compared(record.id, record.round, before, now)
         with writing(self._storage.engine) as connection:
             audit.append(connection, actor=self._actor, action="support.re_examined", subject_id=record.id,
@@ -95,12 +87,9 @@ class Reexaminer:
         policy = find_process(self._storage.engine, record.process, version).process
         capture = capture_of(load_parts(self._storage, record), {part.part: part.sha256 for part in record.parts})
         evidence = judge.examine(capture, judge.networks, judge.calibration)
-        prints = evidence.fingerprints
-        card = None if prints.card_key is None else self._storage.keyring.search_digest(prints.card_key)
-        where = None if policy.reuse_everywhere else record.process
-        looked = self._search.look_up(Asked(record.id, where, record.applicant, card, prints))
+        looked = self._search.look_up(asked_of(self._storage, record, evidence.fingerprints, everywhere=policy.reuse_everywhere))
         roll = judge.roll.ask(evidence)
-        known_phone = record.device is not None and activated(self._storage.engine, record.client_id, record.device)
+        known_phone = activated(self._storage.engine, record.client_id, record.device)
         context = Context(capture.info, policy, judge.calibration, record.as_of, looked.reuse, roll, record.round,
                           record.device, known_phone)
         verdict = judge.decide(evidence, context)

@@ -23,7 +23,7 @@ from pipeline.blobs.sealing import SupportKey
 from pipeline.clock import utc_now
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.context import Context
-from pipeline.domain.evidence import Evidence
+from pipeline.domain.evidence import Evidence, Fingerprints
 from pipeline.domain.reuse import Limits, Neighbour
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.verdict import Outcome, Reason, Subject
@@ -160,7 +160,7 @@ class Worker:
         roll = judge.roll.ask(evidence)
         asked = self._register(lease, record, evidence, policy.reuse_everywhere, key)
         known: frozenset[Neighbour] = frozenset()
-        known_phone = record.device is not None and activated(self._storage.engine, record.client_id, record.device)
+        known_phone = activated(self._storage.engine, record.client_id, record.device)
         while True:
             looked = self._search.look_up(asked, known)
             context = Context(capture.info, policy, judge.calibration, record.as_of, looked.reuse, roll, record.round,
@@ -183,11 +183,10 @@ class Worker:
 
     def _register(self, lease: Lease, record: SupportRecord, evidence: Evidence, everywhere: bool, key: SupportKey) -> Asked:
         """Others see this support from here on, before it is looked up itself."""
-        prints = evidence.fingerprints
-        card = None if prints.card_key is None else self._storage.keyring.search_digest(prints.card_key)
-        register(self._storage.engine, lease, key.seal("fingerprints", record.round, _json(asdict(prints))), card)
+        asked = asked_of(self._storage, record, evidence.fingerprints, everywhere=everywhere)
+        register(self._storage.engine, lease, key.seal("fingerprints", record.round, _json(asdict(asked.prints))), asked.card)
         faults.point("work.registered")
-        return Asked(record.id, None if everywhere else record.process, record.applicant, card, prints)
+        return asked
 
     def _leave_to_a_person(self, lease: Lease, record: SupportRecord, detail: str) -> Finished:
         """Without opening the pictures. Where even the key is broken, nothing can be sealed: the row says it all."""
@@ -243,6 +242,12 @@ def capture_of(parts: Mapping[str, bytes], sha256: Mapping[str, str]) -> Capture
     excluded."""
     return Capture(parts.get(Part.FRONT), parts.get(Part.BACK), parts.get(Part.SELFIE), parts.get(Part.SIGNATURE),
                    SupportInfo.parse(parts.get(INFO, b"{}")), {part: sha256[part] for part in Part if part in sha256})
+
+
+def asked_of(storage: Storage, record: SupportRecord, prints: Fingerprints, *, everywhere: bool) -> Asked:
+    """What a support is looked for by among others. everywhere: in all processes of the deployment."""
+    card = None if prints.card_key is None else storage.keyring.search_digest(prints.card_key)
+    return Asked(record.id, None if everywhere else record.process, record.applicant, card, prints)
 
 
 def heading_of(record: SupportRecord) -> Heading:

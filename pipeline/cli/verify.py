@@ -19,6 +19,7 @@ from pipeline.domain.process import DEMO_PROCESS, Process
 from pipeline.domain.reasons import REVIEWED
 from pipeline.domain.support import SupportInfo
 from pipeline.errors import ApoyoError, BadInput, NotFound
+from pipeline.packs import SUFFIX
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from pipeline.result import Heading
 
 UNBOUND_WIDTH = 132
-SUFFIX = ".apoyo"
-"""Of an evidence pack's file name."""
 VERDICT_STYLES = {"accepted": "green", "retake": "yellow", "review": "cyan", "rejected": "red"}
 
 

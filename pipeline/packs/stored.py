@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from pydantic import TypeAdapter
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.reuse import NOT_LOOKED_UP, Reuse
-from pipeline.errors import BadInput
+from pipeline.packs import SUFFIX
 from pipeline.packs.file import write_pack
 from pipeline.packs.frozen import FORMAT, Frozen
 from pipeline.packs.pictures import pictures_of
@@ -19,8 +18,7 @@ from pipeline.records import audit
 from pipeline.records.activations import activated
 from pipeline.records.engine import writing
 from pipeline.records.processes import find_process
-from pipeline.records.storage import INFO, Storage, load_parts, open_verdict
-from pipeline.records.supports import get_support
+from pipeline.records.storage import INFO, Storage, judged_support, load_parts
 from pipeline.worker import capture_of
 
 ACTOR = "command:pack"
@@ -29,22 +27,16 @@ ACTOR = "command:pack"
 def pack_stored(storage: Storage, support_id: str, calibration: Calibration, key: Ed25519PrivateKey, folder: Path) -> Path:
     """Writes `folder`/ID.apoyo of the current round, and a line in the trail. calibration: the installation's, of now.
 
-    Raises `NotFound`; `BadInput` for one that has no verdict yet or was erased; `Corrupt`, `Unavailable`.
+    Raises `NotFound`; `BadInput` for one that has no verdict yet; `Corrupt` (one that was erased too), `Unavailable`.
     """
-    record = get_support(storage.engine, support_id)
-    if record.key is None:
-        raise BadInput("it was erased", code="erased")
-    sealed = open_verdict(storage, record)
-    if sealed is None or record.verdict is None:
-        raise BadInput("it has no verdict yet: pack it when it has one", code="not_judged_yet")
-    verdict: dict[str, Any] = json.loads(sealed)
-    policy = find_process(storage.engine, record.process, record.verdict.policy_version).process
+    record, verdict = judged_support(storage, support_id)
+    policy = find_process(storage.engine, record.process, verdict["policy_version"]).process
     parts = load_parts(storage, record)
     capture = capture_of(parts, {part.part: part.sha256 for part in record.parts})
-    known_phone = record.device is not None and activated(storage.engine, record.client_id, record.device)
+    known_phone = activated(storage.engine, record.client_id, record.device)
     frozen = Frozen(FORMAT, record.id, record.round, record.received_at, record.as_of, policy, _reuse(verdict), None,
                     record.device, known_phone, calibration, verdict["networks"], {})
-    path = folder / f"{record.id}.apoyo"
+    path = folder / f"{record.id}{SUFFIX}"
     write_pack(path, frozen, capture, parts.get(INFO, b"{}"), verdict, pictures_of(capture, verdict), key)
     with writing(storage.engine) as connection:
         audit.append(connection, actor=ACTOR, action="support.packed", subject_id=record.id, detail={"round": record.round})

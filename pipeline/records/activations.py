@@ -243,8 +243,10 @@ def note_mailed(connection: Connection, activation_id: str, state: ActivationSta
         .values(state=state.value, updated_at=now_ms()))
 
 
-def activated(engine: Engine, client_id: str, device: str) -> bool:
-    """Whether this phone was activated with this client."""
+def activated(engine: Engine, client_id: str, device: str | None) -> bool:
+    """Whether this phone was activated with this client. device: None where no phone proved itself."""
+    if device is None:
+        return False
     confirmed = select(activations.c.id).where(
         activations.c.client_id == client_id, activations.c.device == device,
         activations.c.state == ActivationState.CONFIRMED.value)

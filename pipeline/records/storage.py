@@ -7,10 +7,12 @@ read back must have the size and SHA-256 that the row says.
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -21,10 +23,10 @@ from pipeline.blobs.folder import FolderStore
 from pipeline.blobs.keks import KeyProvider, LocalKeys
 from pipeline.blobs.s3 import S3Store, place_of
 from pipeline.blobs.sealing import Keyring, SupportKey
-from pipeline.errors import Conflict, Corrupt, NotFound
+from pipeline.errors import BadInput, Conflict, Corrupt, NotFound
 from pipeline.records.engine import open_engine, upgrade
 from pipeline.records.receipts import ReceiptKey
-from pipeline.records.supports import StoredPart, SupportRecord
+from pipeline.records.supports import StoredPart, SupportRecord, get_support
 from pipeline.settings import StorageSettings, variable
 
 INFO = "info"
@@ -125,3 +127,15 @@ def open_verdict(storage: Storage, record: SupportRecord) -> bytes | None:
     if record.verdict is None:
         return None
     return open_key(storage, record).open("verdict", record.verdict.round, record.verdict.sealed)
+
+
+def judged_support(storage: Storage, support_id: str) -> tuple[SupportRecord, dict[str, Any]]:
+    """A support, and the resource of its current round as the worker wrote it.
+
+    Raises `NotFound`; `BadInput` (`not_judged_yet`) where it has no verdict; `Corrupt` (`key_erased` where it was erased).
+    """
+    record = get_support(storage.engine, support_id)
+    sealed = open_verdict(storage, record)
+    if sealed is None:
+        raise BadInput("it has no verdict yet: it is judged when its turn comes", code="not_judged_yet")
+    return record, json.loads(sealed)
