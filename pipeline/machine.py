@@ -1,20 +1,24 @@
-"""What this machine has that a plan is chosen by: cores, GPUs, and what the ONNX Runtime installed here can use."""
+"""What this machine has that a plan is chosen by: cores, GPUs, and what the ONNX Runtime installed here can use of them."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from pipeline.domain.plan import Machine
+from pipeline.domain.plan import Device, Machine
 from pipeline.settings import available_cores
 
 DRIVER, DEVICES = Path("/proc/driver/nvidia/gpus"), Path("/dev")
 
 
 def this_machine() -> Machine:
+    """ONNX Runtime is loaded only where there is a GPU that it might use."""
+    gpus = visible_gpus()
+    if not gpus:
+        return Machine(available_cores(), (), frozenset({Device.CPU}))
     from pipeline.networks.session import available_devices
 
-    return Machine(available_cores(), visible_gpus(), available_devices())
+    return Machine(available_cores(), gpus, available_devices())
 
 
 def visible_gpus(driver: Path = DRIVER, devices: Path = DEVICES) -> tuple[str, ...]:

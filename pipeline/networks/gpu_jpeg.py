@@ -14,8 +14,8 @@ from pipeline.errors import Misconfigured
 from pipeline.networks import cuda_driver
 from pipeline.networks.api import Image
 
-RESERVED = 1
-"""Host threads of the decoder: the plan counts them."""
+HOST_THREADS = 1
+"""Of the decoder: the plan counts a worker as one."""
 
 
 class GpuJpeg:
@@ -35,7 +35,7 @@ class GpuJpeg:
         names = (kinds.HW_GPU_ONLY, kinds.GPU_ONLY, kinds.HYBRID_CPU_GPU) if gpu else (kinds.CPU_ONLY,)
         device = 0 if gpu else nvimgcodec.NVIMGCODEC_DEVICE_CPU_ONLY
         self._decoder: Any = nvimgcodec.Decoder(
-            device_id=device, max_num_cpu_threads=RESERVED, backends=[nvimgcodec.Backend(name) for name in names])
+            device_id=device, max_num_cpu_threads=HOST_THREADS, backends=[nvimgcodec.Backend(name) for name in names])
         self._wanted = nvimgcodec.DecodeParams(
             apply_exif_orientation=False, color_spec=nvimgcodec.ColorSpec.SRGB, sample_format=nvimgcodec.SampleFormat.I_BGR)
         self._reducers: dict[int, Any] = {}

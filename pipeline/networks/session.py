@@ -63,7 +63,6 @@ class Session:
         self._input, self._shape, self._type = inputs[0].name, tuple(inputs[0].shape), inputs[0].type
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._graphs = _Graphs(data, path) if graphs and device is Device.CUDA else None
-        self.providers = tuple(got)
         self.sha256 = sha256
         self.closed_shapes = closed_shapes
 

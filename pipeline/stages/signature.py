@@ -20,7 +20,7 @@ TOUCH = 2.5
 """In a trimmed picture, a run of ink on the edge that is wider than this many pens is a curve that touches it."""
 TRIMMED_SHARE = 0.015
 """A picture whose ink comes this near to all four edges was cut to the ink's frame: there, lines touch the edges."""
-EVEN_HEIGHT, EVEN_LINE = 0.08, 0.07
+EVEN_LINE = 0.07
 """Of the letters' height: how much typed letters differ in height and stand off their line."""
 FEWEST_LETTERS = 5
 

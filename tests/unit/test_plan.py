@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from pipeline.domain.plan import CPU_SIZES, Device, Machine, Place, Wish, choose
 from pipeline.errors import Misconfigured
 from pipeline.machine import visible_gpus
 
+ROOT = Path(__file__).parents[2]
 CPU, CUDA, TENSORRT = Device
 ALL = frozenset(Device)
 LAPTOP = Machine(2, (), frozenset({CPU}))
@@ -97,6 +100,14 @@ def test_gpus_are_those_whose_device_files_are_here(tmp_path: Path) -> None:
     assert visible_gpus(driver, devices) == ("NVIDIA GPU 0",), "a container that was given one of two"
     (devices / "nvidia1").touch()
     assert visible_gpus(driver, devices) == ("NVIDIA L4", "NVIDIA L4")
+
+
+@pytest.mark.skipif(bool(visible_gpus()), reason="here is a GPU, and ONNX Runtime is asked what it can do with it")
+def test_without_a_gpu_a_plan_needs_no_runtime() -> None:
+    """The supervisor chooses it, and runs no network."""
+    program = ("import sys; from pipeline.settings import Settings; from pipeline.wiring import service_plan; "
+               "service_plan(Settings()); sys.exit('onnxruntime' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 
 def test_the_command_shows_the_plan_and_refuses_what_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
