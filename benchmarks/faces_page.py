@@ -108,5 +108,5 @@ def _plot(result: dict[str, Any], title: str, ticks: list[float], place: Any, fo
     width, height = SIZE + MARGIN + 20, SIZE + 70
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
             f'<rect width="{width}" height="{height}" fill="white"/>'
-            f'<text x="{MARGIN}" y="18" font-size="14">{title}, by the share of impostors that match</text>'
+            f'<text x="12" y="18">{title}, by the share of impostors that match</text>'
             + "".join(parts) + "</svg>\n")

@@ -12,6 +12,11 @@ TICKS = 5
 Points = Sequence[tuple[float, float]]
 
 
+def said(value: float) -> str:
+    """Three digits, and no power of ten: 0.0123, 56.5, 2410."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
 def lines(curves: Mapping[str, Points], title: str, x_title: str, y_title: str, *, log: bool = False) -> str:
     """One SVG of several curves. log: the upward axis by powers of ten, from the smallest value that is there."""
     points = [point for curve in curves.values() for point in curve]
@@ -27,13 +32,13 @@ def lines(curves: Mapping[str, Points], title: str, x_title: str, y_title: str, 
 
     shapes = [f'<text x="12" y="20" font-size="14">{escape(title)}</text>',
               f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{escape(x_title)}</text>',
-              f'<text x="12" y="{TOP}">{escape(y_title)}</text>']
+              f'<text x="{WIDTH - RIGHT}" y="20" text-anchor="end">{escape(y_title)}</text>']
     for step in range(TICKS + 1):
         y = low * (top / low) ** (step / TICKS) if log else top * step / TICKS
         across, up = place(right * step / TICKS, y)
         shapes.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up:.1f}" y2="{up:.1f}" stroke="#e4e4e4"/>'
-                      f'<text x="{LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{y:.3g}</text>'
-                      f'<text x="{across:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{right * step / TICKS:.3g}</text>')
+                      f'<text x="{LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{said(y)}</text>'
+                      f'<text x="{across:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{said(right * step / TICKS)}</text>')
     for number, (name, curve) in enumerate(curves.items()):
         colour = COLOURS[number % len(COLOURS)]
         way = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in curve))
