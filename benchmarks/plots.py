@@ -35,10 +35,11 @@ def lines(curves: Mapping[str, Points], title: str, x_title: str, y_title: str, 
               f'<text x="{WIDTH - RIGHT}" y="20" text-anchor="end">{escape(y_title)}</text>']
     for step in range(TICKS + 1):
         y = low * (top / low) ** (step / TICKS) if log else top * step / TICKS
-        across, up = place(right * step / TICKS, y)
+        x = right * step / TICKS
+        across, up = place(x, y)
         shapes.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up:.1f}" y2="{up:.1f}" stroke="#e4e4e4"/>'
                       f'<text x="{LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{said(y)}</text>'
-                      f'<text x="{across:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{said(right * step / TICKS)}</text>')
+                      f'<text x="{across:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{said(x)}</text>')
     for number, (name, curve) in enumerate(curves.items()):
         colour = COLOURS[number % len(COLOURS)]
         way = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in curve))

@@ -141,13 +141,20 @@ def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
+    known.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}/hook"
+    with serving(server):
+        yield known
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    """It answers while the block runs; who still hangs on it at the end is left."""
     server.daemon_threads = True
     server.block_on_close = False
-    known.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}/hook"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield known
+        yield
     finally:
         server.shutdown()
         server.server_close()

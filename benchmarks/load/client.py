@@ -6,13 +6,12 @@ It reads while it writes: a refusal that comes before the body is through ends t
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
+
+from benchmarks.chaos.http import Reply
 
 CHUNK = 256 << 10
 """Bytes handed to the transport at once."""
@@ -21,16 +20,6 @@ SECONDS = 60.0
 MAX_IDLE = 256
 BROKEN = (OSError, EOFError, TimeoutError, ValueError, IndexError)
 """What an exchange may end with besides an answer: nobody knows then what was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class Client:

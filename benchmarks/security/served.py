@@ -65,7 +65,7 @@ def served(folder: Path, address_space: int = ADDRESS_SPACE) -> Iterator[Served]
                                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space)))
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=ANSWER_SECONDS)
     try:
-        _wait(client, process)
+        wait_until_ready(client, process)
         secret = settings.storage.client_secret_file.read_text(encoding="ascii").strip()
         client.headers["Authorization"] = f"Bearer {secret}"
         yield Served(client, process, "127.0.0.1", port, secret)
@@ -75,7 +75,8 @@ def served(folder: Path, address_space: int = ADDRESS_SPACE) -> Iterator[Served]
         process.wait(ANSWER_SECONDS)
 
 
-def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    """Raises `RuntimeError` where it does not get ready."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:

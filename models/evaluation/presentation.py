@@ -41,7 +41,8 @@ BANDS = (0.0, 9.0, 13.0, 100.0)
 """Pixels a millimetre of the view: a dot of 150 lines an inch has 1.5 of them at 9, and 2.2 at 13."""
 FLOOR = 0.85
 """The threshold is no lower, whatever the captures allow: of 36 sides of good cards of a third way of drawing, which nothing was
-trained on or set by, three coloured fronts reached 0.61 to 0.81. A good card of another look is worth more than a copy found."""
+trained on or set by, three coloured fronts reached 0.61 to 0.81 (a trial that no command repeats). A good card of another look
+is worth more than a copy found."""
 GRID, HAND_CHROMA = 0.3, 0.07
 """Over the first a grid is one; hues nearer than the second were a grey copy's before there was a network."""
 Boolean = NDArray[np.bool_]

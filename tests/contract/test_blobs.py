@@ -124,8 +124,8 @@ def test_folder_that_cannot_flush_says_unavailable_and_shows_nothing(tmp_path: P
     assert list((tmp_path / "blobs").iterdir()) == []
 
 
-def test_folder_flushes_the_file_before_it_is_named_and_the_folder_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = FolderStore(tmp_path / "blobs")
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is flushed and named from now on, in order."""
     seen: list[str] = []
     real_sync, real_link = os.fsync, os.link
 
@@ -139,6 +139,12 @@ def test_folder_flushes_the_file_before_it_is_named_and_the_folder_after(tmp_pat
 
     monkeypatch.setattr("os.fsync", sync)
     monkeypatch.setattr("os.link", link)
+    return seen
+
+
+def test_folder_flushes_the_file_before_it_is_named_and_the_folder_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path / "blobs")
+    seen = watched(monkeypatch)
     store.put_if_absent("one", b"x")
     assert seen == ["sync file", "name", "sync folder"]
 
@@ -155,18 +161,6 @@ def test_several_are_put_together_or_say_that_one_was_there(store: BlobStore) ->
 def test_folder_flushes_all_files_before_any_is_named_and_their_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FolderStore(tmp_path / "blobs")
     store.put_if_absent("ab/first.1", b"x")
-    seen: list[str] = []
-    real_sync, real_link = os.fsync, os.link
-
-    def sync(descriptor: int) -> None:
-        seen.append("sync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
-        real_sync(descriptor)
-
-    def link(source: Path, target: Path) -> None:
-        seen.append("name")
-        real_link(source, target)
-
-    monkeypatch.setattr("os.fsync", sync)
-    monkeypatch.setattr("os.link", link)
+    seen = watched(monkeypatch)
     store.put_all_if_absent({"ab/one.1": b"x", "ab/two.1": b"y"})
     assert seen == ["sync file", "sync file", "name", "name", "sync folder"]

@@ -15,13 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.security.served import wait_until_ready
 from pipeline.settings import ApiSettings, Settings, StorageSettings, child_environment
 from tests.contract.intake_makers import URL, files
 
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
-START_SECONDS = 60
 
 
 @contextmanager
@@ -35,24 +35,13 @@ def server(root: Path, **limits: int) -> Iterator[tuple[httpx.Client, subprocess
         process = subprocess.Popen([sys.executable, "-m", "api"], cwd=ROOT, env=child_environment(settings), stderr=log)
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
     try:
-        _wait_ready(client, process)
+        wait_until_ready(client, process)
         client.headers["Authorization"] = f"Bearer {settings.storage.client_secret_file.read_text().strip()}"
         yield client, process
     finally:
         client.close()
         process.terminate()
         process.wait(30)
-
-
-def _wait_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError(f"the server did not get ready: exit code {process.poll()}")
 
 
 @pytest.fixture(scope="module")
