@@ -6,6 +6,7 @@ multiple of 4, one column of output every 4 pixels. Normalisation and arg max ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ STRIDE = 4
 """Pixels a column of the networks' output."""
 BLANK = 0
 """CTC's blank; symbol k of an alphabet is class k + 1."""
+LOOK_ALIKES = ("0O", "1I", "2Z", "5S", "6G", "7T", "8B")
+"""A digit and the letter that is printed like it: where the type of a place is known, the two are one reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Reading:
     """Probability of the least certain symbol."""
     places: tuple[float, ...] = ()
     """Where each symbol was seen: its column's middle, in pixels of the reader's input."""
+    typed: float = 0.0
+    """As `confidence`, each symbol counted with its look-alike: for text in which digits and letters have fixed places."""
 
 
 def read(crops: Sequence[Image], shape: ReaderShape, networks: Networks) -> tuple[Reading, ...]:
@@ -60,9 +65,8 @@ def read(crops: Sequence[Image], shape: ReaderShape, networks: Networks) -> tupl
     readings: list[Reading] = [Reading("", 0.0, 0.0)] * len(crops)
     for width, indices in sorted(buckets.items()):
         batch = np.stack([pad(crops[index], width) for index in indices])
-        classes, probabilities = networks.run(shape.net, batch)[:2]
-        for index, path, certain in zip(indices, classes, probabilities, strict=True):
-            readings[index] = greedy(path, certain, shape.alphabet)
+        for index, path, certain, alike in zip(indices, *networks.run(shape.net, batch), strict=True):
+            readings[index] = greedy(path, certain, shape.alphabet, alike)
     return tuple(readings)
 
 
@@ -114,18 +118,23 @@ ANTIALIAS_BELOW = 0.6
 """Linear sampling takes two pixels: below this scale the card is smoothed first."""
 
 
-def greedy(path: Array, probabilities: NDArray[np.float32], alphabet: str) -> Reading:
-    """CTC's best path: (T,) classes and their probabilities to text. A run's probability is its highest."""
+def greedy(path: Array, probabilities: NDArray[np.float32], alphabet: str, alike: NDArray[np.float32] | None = None) -> Reading:
+    """CTC's best path: (T,) classes and their probabilities to text. A run's probability is its highest.
+
+    alike: (T,) the same with each class's look-alike added; None: as `probabilities`."""
+    alike = probabilities if alike is None else alike
     starts = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist()]
     letters: list[str] = []
     certain: list[float] = []
+    typed: list[float] = []
     places: list[float] = []
     for start, end in zip(starts, [*starts[1:], len(path)], strict=True):
         if path[start] != BLANK:
             letters.append(alphabet[int(path[start]) - 1])
             certain.append(float(probabilities[start:end].max()))
+            typed.append(float(alike[start:end].max()))
             places.append(STRIDE * (start + end) / 2)
     text = "".join(letters)
     if not text.strip():
         return Reading("", 0.0, 0.0)
-    return Reading(text, float(np.prod(certain)), min(certain), tuple(places))
+    return Reading(text, math.prod(certain), min(certain), tuple(places), min(math.prod(typed), 1.0))

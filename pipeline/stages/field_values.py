@@ -14,6 +14,8 @@ _TO_LETTER = str.maketrans("0125687", "OIZSGBT")
 CURP_SHAPE = "LLLLDDDDDDLLLLLL*D"
 ELECTOR_KEY_SHAPE = "LLLLLLDDDDDDDDLDDD"
 KEY_LENGTH = 18
+LAST_AMBIGUOUS_YEAR = "12"
+"""Two digits of a birth year up to which a CURP's 17th place may hold a letter (2000 and later; minors have no credential)."""
 MOST_CORRECTIONS = 3
 """A key that needs more letters changed than this was not read; what was read is kept as it is."""
 
@@ -53,7 +55,7 @@ def curp(text: str) -> str | None:
     found = key(text, CURP_SHAPE)
     if found is None:
         return None
-    if found[4:6] > "12":
+    if found[4:6] > LAST_AMBIGUOUS_YEAR:
         found = found[:16] + found[16].translate(_TO_DIGIT) + found[17]
     return found
 

@@ -31,6 +31,8 @@ class ReadLine:
     text: str
     confidence: float
     box_mm: BoxMm
+    typed: float | None = None
+    """The confidence where each place's type is known (`Reading.typed`); None: the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Piece:
     confidence: float
     box_mm: BoxMm
     label: Label | None = None
+    typed: float | None = None
 
     @property
     def x0(self) -> float:
@@ -60,8 +63,12 @@ def read_lines(card_grey: Image, lines: Sequence[LineBox], networks: Networks) -
     """Reads every line of a grey card, (1080, 1712) uint8; those in which nothing was read are left out."""
     readings = read([crop_line(card_grey, line.box, FIELDS) for line in lines], FIELDS, networks)
     spots = _spots(card_grey)
-    return tuple(ReadLine(reading.text.strip(), min(reading.confidence, TORN if _is_torn(line, spots) else 1.0), _mm(line))
-                 for line, reading in zip(lines, readings, strict=True) if reading.text.strip())
+    found = []
+    for line, reading in zip(lines, readings, strict=True):
+        if reading.text.strip():
+            most = TORN if _is_torn(line, spots) else 1.0
+            found.append(ReadLine(reading.text.strip(), min(reading.confidence, most), _mm(line), min(reading.typed, most)))
+    return tuple(found)
 
 
 def _spots(card_grey: Image) -> Image | None:
@@ -104,4 +111,5 @@ def _piece(line: ReadLine, words: Sequence[str], first: int, last: int, label: L
     x0, y0, x1, y1 = line.box_mm
     letter = (x1 - x0) / max(len(" ".join(words)), 1)
     start, end = len(" ".join(words[:first])) + (first > 0), len(" ".join(words[:last]))
-    return Piece(" ".join(words[first:last]), line.confidence, (x0 + start * letter, y0, x0 + end * letter, y1), label)
+    return Piece(" ".join(words[first:last]), line.confidence, (x0 + start * letter, y0, x0 + end * letter, y1), label,
+                 line.typed)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from pipeline.networks.api import Image
-from pipeline.networks.line_reader import FIELDS, MRZ, bucket_width, crop_line, cut, greedy, pad
+from pipeline.networks.line_reader import FIELDS, LOOK_ALIKES, MRZ, ReaderShape, bucket_width, crop_line, cut, greedy, pad
+from pipeline.wiring import local_networks
 
 
 @pytest.mark.parametrize(("path", "text"), [
@@ -26,6 +28,27 @@ def test_confidence_is_the_product_of_each_symbols_best_column() -> None:
     reading = greedy(np.array([0, 1, 1, 0, 2]), np.array([1, 0.5, 0.8, 1, 0.9], np.float32), "ab")
     assert reading.confidence == pytest.approx(0.72)
     assert reading.weakest == pytest.approx(0.8)
+
+
+def test_where_types_are_known_a_symbol_counts_with_its_look_alike() -> None:
+    path, own, both = np.array([1, 0, 2]), np.array([0.6, 1, 0.9], np.float32), np.array([0.95, 1, 0.9], np.float32)
+    reading = greedy(path, own, "0B", both)
+    assert (reading.confidence, reading.typed) == (pytest.approx(0.54), pytest.approx(0.855))
+    assert greedy(path, own, "0B").typed == pytest.approx(0.54)
+
+
+@pytest.mark.parametrize("shape", [FIELDS, MRZ])
+def test_a_readers_third_output_adds_what_it_gives_the_look_alike(shape: ReaderShape) -> None:
+    line = np.full((1, shape.height, shape.widths[-1]), 200, np.uint8)
+    cv2.putText(line[0], "0O B8 S5 1I H M4 Z2", (8, shape.height * 3 // 4), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 30, 2, cv2.LINE_AA)
+    classes, own, both = local_networks().run(shape.net, line)
+    pairs = "".join(LOOK_ALIKES)
+    paired = np.isin(classes, [shape.alphabet.index(symbol) + 1 for symbol in pairs])
+    assert (both >= own).all()
+    assert (both <= 1 + 1e-5).all()
+    assert (both[~paired] == own[~paired]).all()
+    assert paired.any()
+    assert (both[paired] > own[paired]).any()
 
 
 def test_a_line_of_nothing_has_no_confidence() -> None:

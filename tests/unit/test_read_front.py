@@ -202,7 +202,7 @@ def test_drawn_fronts_are_read() -> None:
 
 
 @pytest.mark.parametrize(("first", "sure", "second", "second_sure", "expected"), [
-    ("IORRES", 0.5, "TORRES", 0.95, "TORRES"), ("IORRES", 0.8, "TORRES", 0.95, "IORRES"), ("TORRES", 0.5, "IORRES", 0.8, "TORRES"),
+    ("IORRES", 0.5, "TORRES", 0.95, "TORRES"), ("IORRES", 0.9, "TORRES", 0.95, "IORRES"), ("TORRES", 0.5, "IORRES", 0.8, "TORRES"),
     ("PEÑA", 0.5, "PENA", 0.99, "PEÑA")])
 def test_a_doubtful_name_is_read_again(monkeypatch: pytest.MonkeyPatch, first: str, sure: float, second: str, second_sure: float,
                                        expected: str) -> None:

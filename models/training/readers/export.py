@@ -1,4 +1,4 @@
-"""A trained reader as one ONNX file: uint8 lines in, best class and its probability per column out.
+"""A trained reader as one ONNX file: uint8 lines in; best class, its probability, and that with its look-alike's per column out.
 
 Written node by node, so that the file depends on nothing but the weights: BatchNorm folded into the convolutions,
 normalisation and arg max inside the graph, the batch size free, the width free (a multiple of 4).
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from models.training.readers.network import STD_FLOOR, ConvBlock, LineReader
-from pipeline.networks.line_reader import ReaderShape
+from pipeline.networks.line_reader import LOOK_ALIKES, ReaderShape
 
 OPSET = 17
 
@@ -49,7 +49,7 @@ class _Graph:
 
 
 def export(network: LineReader, shape: ReaderShape, path: Path) -> str:
-    """Writes the file and returns its SHA-256. Outputs: classes int32 (N, W/4), probabilities float32 (N, W/4)."""
+    """Writes the file and returns its SHA-256. Outputs: classes int32 (N, W/4); probabilities and alike float32 (N, W/4)."""
     graph = _Graph()
     x = _normalised(graph)
     for index, layer in enumerate(network.trunk):
@@ -66,16 +66,32 @@ def export(network: LineReader, shape: ReaderShape, path: Path) -> str:
     graph.add("ReduceMax", [soft], "probabilities", axes=[1], keepdims=0)
     best = graph.add("ArgMax", [rows], "best", axis=1, keepdims=0)
     graph.add("Cast", [best], "classes", to=TensorProto.INT32)
+    _with_look_alikes(graph, soft, best, shape.alphabet)
     model = helper.make_model(helper.make_graph(
         graph.nodes, shape.net.value,
         [helper.make_tensor_value_info("lines", TensorProto.UINT8, ["n", shape.height, "width"])],
         [helper.make_tensor_value_info("classes", TensorProto.INT32, ["n", "columns"]),
-         helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", "columns"])],
+         helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", "columns"]),
+         helper.make_tensor_value_info("alike", TensorProto.FLOAT, ["n", "columns"])],
         graph.constants), opset_imports=[helper.make_opsetid("", OPSET)], producer_name="apoyo", ir_version=9)
     onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString(deterministic=True)
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _with_look_alikes(graph: _Graph, soft: str, best: str, alphabet: str) -> None:
+    """The output `alike`: the best class's probability and its look-alike's; a class without one has its own alone."""
+    partner, has_one = np.arange(len(alphabet) + 1), np.zeros(len(alphabet) + 1, np.float32)
+    for pair in LOOK_ALIKES:
+        one, other = (alphabet.index(symbol) + 1 for symbol in pair)
+        partner[[one, other]], has_one[[one, other]] = [other, one], 1.0
+    axis = graph.constant("class_axis", np.array([1], np.int64))
+    like = graph.add("Gather", [graph.constant("partner", partner), best], "like")
+    chance = graph.add("GatherElements", [soft, graph.add("Unsqueeze", [like, axis], "like_row")], "like_chance", axis=1)
+    counted = graph.add("Gather", [graph.constant("has_partner", has_one), best], "like_counts")
+    added = graph.add("Mul", [graph.add("Squeeze", [chance, axis], "like_flat"), counted], "like_added")
+    graph.add("Add", ["probabilities", added], "alike")
 
 
 def _normalised(graph: _Graph) -> str:
