@@ -2,7 +2,8 @@
 
 The setting is a list such as `commit.after=kill@3,work.examined=hang@1`: at its third commit the process kills itself. Each
 place strikes once, or with `@/5` each fifth time. Kinds: `kill` (as SIGKILL from outside), `segv` (as native code does), `hang`
-(as native code does: the interpreter's lock is kept), `pause:SECONDS`, `fail` (`Unavailable`), `memory` (all that there is).
+(as native code does: the interpreter's lock is kept), `loop` (without an end), `pause:SECONDS`, `fail` (`Unavailable`), `memory`
+(all that there is).
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 from pipeline.errors import Misconfigured, Unavailable
 
 POINTS = ("blob.before_put", "blob.after_put", "commit.before", "commit.after", "reply.before", "work.claimed", "work.fetched",
-          "work.registered", "work.examined", "deliver.told", "erase.committed")
-KINDS = ("kill", "segv", "hang", "pause", "fail", "memory")
+          "work.registered", "work.examined", "work.beat", "deliver.told", "erase.committed")
+KINDS = ("kill", "segv", "hang", "loop", "pause", "fail", "memory")
 HANG_SECONDS = 3600
 
 
@@ -78,6 +79,9 @@ def strike(kind: str, seconds: float = 0.0) -> None:
     elif kind == "hang":
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # else SIGTERM would wake it
         ctypes.PyDLL(None).sleep(HANG_SECONDS)  # PyDLL keeps the interpreter's lock, as a call into hung native code would
+    elif kind == "loop":
+        while True:
+            pass
     elif kind == "pause":
         time.sleep(seconds)
     elif kind == "memory":

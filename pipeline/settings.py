@@ -128,9 +128,11 @@ class WorkerSettings(_Section):
     lease_seconds: float = Field(default=10.0, gt=0)
     """How long a support waits for another worker after its own died."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)
-    """How often a lease is renewed: at most half of it."""
+    """How often a lease is renewed: at most a third of it."""
     hard_deadline_seconds: float = Field(default=20.0, gt=0)
-    """No attempt lasts longer: the heartbeat stops and the process ends, so that hung native code cannot renew for ever."""
+    """No attempt lasts longer: the process ends. One of which nothing runs any more ends sooner, before its lease does."""
+    memory_bytes: int = Field(default=4096 * MIB, ge=1024 * MIB)
+    """What a worker without a GPU may hold, five times what it needs: a picture that wants more fails, and nobody else does."""
     max_attempts: int = Field(default=3, ge=1)
     """After so many that ended without a verdict a support goes to a person, unexamined."""
     poll_seconds: float = Field(default=1.0, gt=0)
@@ -140,9 +142,15 @@ class WorkerSettings(_Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> WorkerSettings:
-        if not self.heartbeat_seconds * 2 <= self.lease_seconds:
-            raise ValueError("heartbeat_seconds must be at most half of lease_seconds, or one late beat loses the lease")
+        if not self.heartbeat_seconds * 3 <= self.lease_seconds:
+            raise ValueError("heartbeat_seconds must be at most a third of lease_seconds, or one late beat loses the lease")
         return self
+
+    @property
+    def silence_seconds(self) -> float:
+        """How long nothing of a process that holds a lease may run: it ends before its lease does, also where the last beat came
+        just before the silence began and the database's answer took a beat's time."""
+        return self.lease_seconds - 2 * self.heartbeat_seconds
 
 
 class NetworkSettings(_Section):

@@ -1,7 +1,7 @@
 """The worker: lease → fetch → examine → look up → decide → finish. A plain class: no Ray, no globals, one support at a time.
 
-Nothing that happens here loses a support. A worker that dies leaves a lease that runs out; one that hangs stops renewing at
-its hard deadline; one that was too slow finds its token refused. After the last attempt the support goes to a person.
+Nothing that happens here loses a support. A worker that dies leaves a lease that runs out; one that hangs ends before its lease
+does; one that was too slow finds its token refused. After the last attempt the support goes to a person.
 """
 
 from __future__ import annotations
@@ -46,15 +46,16 @@ RETRY_SECONDS = 1.0
 KEPT_NEIGHBOURS = 200
 """For the desk, the newest (ids sort by age): a picture may have come a hundred thousand times."""
 
-Guard = Callable[[float], AbstractContextManager[None]]
-"""Ends this process if its block lasts longer than that many seconds, even where native code hangs."""
+Guard = Callable[[float, float], AbstractContextManager[None]]
+"""Ends this process if its block lasts longer than the first number of seconds, or nothing of it runs for the second, even where
+native code hangs."""
 
 
 class Worker:
     """Verifies supports one after another. `name` tells workers apart in the rows they lease."""
 
     def __init__(self, storage: Storage, judge: Judge, settings: WorkerSettings, name: str,
-                 guard: Guard = lambda _seconds: nullcontext(), index: Index | None = None) -> None:
+                 guard: Guard = lambda _seconds, _silence: nullcontext(), index: Index | None = None) -> None:
         """index: where alike prints are looked for; None: in this process."""
         limits = Limits.of(judge.calibration)
         self._search = ReuseSearch(storage, limits, index or FollowingIndex(storage, limits))
@@ -95,9 +96,10 @@ class Worker:
     def _attempt(self, lease: Lease) -> None:
         """One attempt: a verdict, or the job given back with a code that says why not."""
         limit = self._settings.hard_deadline_seconds
+        silence = self._settings.silence_seconds
         log = self._log.bind(**{lease.kind.value: lease.subject_id}, round=lease.round, attempt=lease.attempt)
         try:
-            with self._guard(limit), Heartbeat(lambda: self._beat(lease), self._settings.heartbeat_seconds, limit):
+            with self._guard(limit, silence), Heartbeat(lambda: self._beat(lease), self._settings.heartbeat_seconds, limit):
                 if lease.kind is JobKind.ACTIVATION:
                     self._check_front(lease, log)
                 else:
@@ -201,6 +203,7 @@ class Worker:
         return finished
 
     def _beat(self, lease: Lease) -> None:
+        faults.point("work.beat")
         heartbeat(self._storage.engine, lease, self._settings.lease_seconds)
 
     def _give_back(self, lease: Lease, code: str, *, counts: bool) -> None:

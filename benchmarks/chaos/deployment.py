@@ -19,13 +19,14 @@ from typing import Self
 
 from benchmarks.chaos.places import Place
 from benchmarks.chaos.servers import free_ports
-from pipeline.settings import ApiSettings, Settings, WorkerSettings, child_environment
+from pipeline.settings import MIB, ApiSettings, Settings, WorkerSettings, child_environment
 
 YOUNG_SECONDS = 0.2
 """A life that ends sooner (its database is away) is not followed by the next at once."""
 START_SECONDS, STOP_SECONDS = 60.0, 30.0
-WORKER = WorkerSettings(count=2, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4, poll_seconds=0.05)
-"""Short, so that a test sees leases end."""
+WORKER = WorkerSettings(count=2, lease_seconds=3, heartbeat_seconds=0.5, hard_deadline_seconds=5, poll_seconds=0.05,
+                        memory_bytes=1024 * MIB)
+"""Short, so that a test sees leases end; and little memory, so that it is soon used up."""
 ROOT = Path(__file__).parents[2]
 
 

@@ -91,33 +91,33 @@ def _next_of(left: set[str]) -> Callable[[], str]:
 
 
 def freeze_workers(world: World, seconds: float) -> None:
-    """Each is stopped for longer than its lease, and goes on with what another has taken over."""
+    """Each is stopped for longer than its lease, and wakes where another has taken over: most then end themselves."""
     kept = world.random.choice(world.deployment.workers)
     kept.signal(signal.SIGSTOP)
     world.strike("freeze_workers")
-    time.sleep(max(seconds, WORKER.lease_seconds * 1.5))
+    time.sleep(max(seconds, WORKER.lease_seconds * 1.2))
     kept.signal(signal.SIGCONT)
 
 
-def freeze_slow_workers(world: World, seconds: float) -> None:
-    """As `freeze_workers`, where each support takes a while: the frozen one wakes while another holds what it held."""
-    for kept in world.deployment.workers:
+def starve_leases(world: World, seconds: float) -> None:
+    """No beat of one worker gets through, and all are slow: it finishes what another holds by then."""
+    longer = WORKER.lease_seconds + world.random.uniform(0.3, 0.8)
+    starved, *others = world.random.sample(world.deployment.workers, len(world.deployment.workers))
+    starved.specs = lambda: f"work.beat=fail@/1,work.examined=pause:{longer:.2f}@/1"
+    for kept in others:
         kept.specs = lambda: "work.examined=pause:1@/1"
+    log = world.place.folder / "service.log"
+    before = log.read_text().count(OVERTAKEN)
+    for kept in (starved, *others):
         kept.renew()
-    held = "SELECT worker FROM jobs WHERE done_at IS NULL AND worker IS NOT NULL AND attempts = 1"
-    end = time.monotonic() + 3 * seconds
-    frozen: list[Kept] = []
-    while not frozen and time.monotonic() < end:
-        holders = {name.rpartition(":")[2] for (name,) in world.place.database().rows(held)}
-        frozen = [kept for kept in world.deployment.workers if str(kept.pid) in holders]
-    for kept in frozen[:1]:
-        kept.signal(signal.SIGSTOP)
-        world.strike("freeze_slow_workers")
-        time.sleep(WORKER.lease_seconds + world.random.uniform(0.2, 0.8))
-        kept.signal(signal.SIGCONT)
-    time.sleep(1.0)
-    for kept in world.deployment.workers:
+    time.sleep(max(seconds, longer * 1.3))
+    for kept in (starved, *others):
         kept.specs = str
+        kept.renew()
+    world.strike("starve_leases", log.read_text().count(OVERTAKEN) - before)
+
+
+OVERTAKEN = '"event": "lease lost"'
 
 
 def harm_objects(world: World, seconds: float) -> None:
@@ -310,7 +310,7 @@ def _servers(world: World) -> Servers:
 
 
 ANYWHERE: tuple[Fault, ...] = (crash_intake, crash_workers, freeze_workers, collect_always, lock_database, roll_intake,
-                               harm_objects, freeze_slow_workers, fail_steps, cut_uploads)
+                               harm_objects, starve_leases, fail_steps, cut_uploads)
 MIXED: dict[str, tuple[Fault, ...]] = {
     "sqlite+folder": (*ANYWHERE, fill_disk),
     "postgresql+s3": (*ANYWHERE, kill_database, end_connections, trouble_store, kill_store),

@@ -186,7 +186,7 @@ def _log_the_words() -> None:
 
 MUTANTS: dict[str, Mutant] = {
     "ack_before_commit": Mutant("202 is sent, the commit comes later", "I1", ("crash_intake",), _ack_before_commit),
-    "drop_the_fence": Mutant("whoever held a lease may finish", "I4", ("freeze_slow_workers",), _drop_the_fence, rate=1.5),
+    "drop_the_fence": Mutant("whoever held a lease may finish", "I4", ("starve_leases",), _drop_the_fence, rate=1.5),
     "ignore_the_body": Mutant("a key answers for any body", "I1", (), _ignore_the_body),
     "forget_the_key": Mutant("a repeated request is a new support", "I3", (), _forget_the_key),
     "count_after_the_decode": Mutant("an attempt that kills its process is not counted", "I2", (), _count_after_the_decode,

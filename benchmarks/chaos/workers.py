@@ -6,7 +6,6 @@ With `ray` as its argument: the real supervisor and actors in an embedded Ray.
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import threading
@@ -14,16 +13,14 @@ from collections.abc import Callable
 
 from benchmarks.chaos.standin import judge
 from pipeline import faults
+from pipeline.cores import bound_memory
 from pipeline.deadline import process_deadline
 from pipeline.networks.api import Networks
 from pipeline.records.storage import open_storage
 from pipeline.reuse import Index
-from pipeline.settings import MIB, Settings
+from pipeline.settings import Settings
 from pipeline.telemetry import configure_logging
 from pipeline.worker import Guard, Worker
-
-MEMORY = 2048 * MIB
-"""What a worker's process may address: a decompression bomb ends as an error within it."""
 
 
 def make_worker(settings: Settings, name: str, guard: Guard, index: Index | None = None,
@@ -39,7 +36,7 @@ def main() -> None:
         run_workers(settings, make_worker)
         return
     configure_logging()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    bound_memory(settings.worker.memory_bytes)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())

@@ -28,6 +28,8 @@ FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 30.0
 """Waits before a worker is started again double while it dies young, so that one that cannot start does not eat the machine."""
 YOUNG_SECONDS = 30.0
 """A worker that lived this long did start; its slot's wait begins anew."""
+ASK_SECONDS = 5.0
+"""How often each actor is asked whether it answers: a process that was stopped (SIGSTOP) cannot end itself."""
 CountBacklog = Callable[[], float]
 """Jobs without an end; NaN where that is not known."""
 
@@ -41,6 +43,9 @@ class Slot:
     up: Any = None
     """Done when the actor is warm: before, a cluster may still have no room for it."""
     working: Any = None
+    answer: Any = None
+    """To what was asked last, at `asked_at`."""
+    asked_at: float = 0.0
     started_at: float = 0.0
     start_after: float = 0.0
     backoff: float = FIRST_BACKOFF_SECONDS
@@ -72,6 +77,7 @@ class Supervisor:
         self._await_start()
         ready()
         while not stop.is_set():
+            self._end_silent()
             self._replace_dead()
             self._follow_demand()
             stop.wait(TICK_SECONDS)
@@ -103,7 +109,20 @@ class Supervisor:
     def _start(self, slot: Slot) -> None:
         slot.actor = slot.begin()
         slot.up, slot.working = slot.actor.pid.remote(), slot.actor.work.remote()
-        slot.started_at = time.monotonic()
+        slot.started_at = slot.asked_at = time.monotonic()
+        slot.answer = slot.up
+
+    def _end_silent(self) -> None:
+        """An actor that was warm and answers nothing for longer than an attempt and its lease may last."""
+        now, bounds = time.monotonic(), self._settings.worker
+        for slot in self._every():
+            if slot.actor is None or now - slot.asked_at < ASK_SECONDS:
+                continue
+            if ray.wait([slot.answer], timeout=0)[0]:
+                slot.answer, slot.asked_at = slot.actor.pid.remote(), now
+            elif slot.answer is not slot.up and now - slot.asked_at > bounds.hard_deadline_seconds + bounds.lease_seconds:
+                self._log.warning("actor does not answer")
+                ray.kill(slot.actor)
 
     def _replace_dead(self) -> None:
         now = time.monotonic()

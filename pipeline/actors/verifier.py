@@ -10,7 +10,7 @@ from functools import partial
 from pipeline import faults
 from pipeline.actors.index_server import RemoteIndex
 from pipeline.actors.remote import worker_networks
-from pipeline.cores import forbid_core_dumps
+from pipeline.cores import bound_memory, forbid_core_dumps
 from pipeline.deadline import process_deadline
 from pipeline.domain.plan import Plan
 from pipeline.networks.api import Networks
@@ -28,6 +28,8 @@ class Verifier:
 
     def __init__(self, settings: Settings, make_worker: MakeWorker, plan: Plan) -> None:
         forbid_core_dumps()
+        if not plan.on_gpu:  # its driver reserves far more than it uses
+            bound_memory(settings.worker.memory_bytes)
         configure_logging(file=settings.worker.log_file)
         self._stop = threading.Event()
         name = f"{os.uname().nodename}:{os.getpid()}"

@@ -1,15 +1,15 @@
 """`python -m tests.system.stand_in_workers`: the real workers in a real Ray, with a verification that waits while told to.
 
 A file `hold` in the data folder keeps every verification waiting; a file `hang` makes it hang as native code would: with the
-interpreter's lock held, so that no thread of Python can run.
+interpreter's lock held, so that no thread of Python can run; a file `eat` makes it take all the memory that there is.
 """
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Callable
 
+from pipeline import faults
 from pipeline.cli.work import run_workers
 from pipeline.domain.capture import Capture
 from pipeline.networks.api import Networks
@@ -27,11 +27,11 @@ def held_worker(settings: Settings, name: str, guard: Guard, index: Index, _netw
         while (folder / "hold").exists():
             time.sleep(0.02)
         if (folder / "hang").exists():
-            ctypes.PyDLL(None).sleep(3600)  # PyDLL keeps the lock, as a call into hung native code would
+            faults.strike("hang")
+        if (folder / "eat").exists():
+            faults.strike("memory")
 
     return Worker(open_storage(settings.storage), judge(before), settings.worker, name, guard, index)
-
-
 
 
 if __name__ == "__main__":

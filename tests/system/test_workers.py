@@ -18,7 +18,7 @@ from pipeline.records import tables
 from pipeline.records.engine import reading
 from pipeline.records.storage import Storage, open_storage
 from pipeline.records.supports import get_support
-from pipeline.settings import Settings, StorageSettings, WorkerSettings, child_environment
+from pipeline.settings import MIB, Settings, StorageSettings, WorkerSettings, child_environment
 from pipeline.telemetry import READY_LINE
 from tests.contract.record_makers import client_in, insert_one
 from tests.system.processes import SECONDS, alive, processes_naming, until
@@ -70,7 +70,8 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     folder = tmp_path_factory.mktemp("workers")
     running = Workers(Settings(
         storage=StorageSettings(data_dir=folder / "var"),
-        worker=WorkerSettings(count=2, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4)), folder / "log")
+        worker=WorkerSettings(count=2, lease_seconds=2, heartbeat_seconds=0.5, hard_deadline_seconds=4, memory_bytes=1024 * MIB)),
+        folder / "log")
     yield running
     if running.process.poll() is None:
         running.stop()
@@ -80,7 +81,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
 @pytest.fixture(autouse=True)
 def released(workers: Workers) -> Iterator[None]:
     yield
-    for name in ("hold", "hang"):
+    for name in ("hold", "hang", "eat"):
         workers.flag(name, False)
 
 
@@ -126,9 +127,33 @@ def test_a_worker_hung_in_native_code_ends_at_its_deadline(workers: Workers) -> 
     assert len([1 for verdict_of, _, _ in workers.verdicts() if verdict_of == support_id]) == 1
 
 
+def test_a_worker_that_the_system_stopped_is_ended_and_replaced(workers: Workers) -> None:
+    workers.flag("hold", True)
+    support_id = workers.submit()
+    victim = until(lambda: workers.held_by(support_id))
+    os.kill(victim, signal.SIGSTOP)
+    workers.flag("hold", False)
+    until(lambda: workers.state(support_id) is State.ACCEPTED)
+    until(lambda: not alive(victim))
+    others = [workers.submit() for _ in range(4)]
+    until(lambda: all(workers.state(other) is State.ACCEPTED for other in others))
+
+
+def test_one_that_wants_all_memory_goes_to_a_person_and_ends_no_process(workers: Workers) -> None:
+    verifiers = until(lambda: len(actors(workers, "Verifier")) == 2 and actors(workers, "Verifier"))
+    workers.flag("eat", True)
+    support_id = workers.submit()
+    until(lambda: workers.state(support_id) is State.IN_REVIEW)
+    assert actors(workers, "Verifier") == verifiers
+
+
+def actors(workers: Workers, kind: str) -> set[int]:
+    """Their processes."""
+    return {int(line.split()[0]) for line in processes_naming(str(workers.settings.storage.data_dir)) if kind in line}
+
+
 def index_process(workers: Workers) -> int | None:
-    named = [line for line in processes_naming(str(workers.settings.storage.data_dir)) if "IndexServer" in line]
-    return int(named[0].split()[0]) if named else None
+    return next(iter(actors(workers, "IndexServer")), None)
 
 
 def test_the_index_of_fingerprints_is_started_again_and_no_support_passes_without_it(workers: Workers) -> None:
