@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -78,15 +79,30 @@ def grid_peak(view: Image, quad: Quad) -> float | None:
     patches = _patches(view, quad)
     if not patches:
         return None
-    window, rings, counts, usable = _table()
+    table = _table()
     stack = np.stack(patches).astype(np.float32)
     stack -= stack.mean(axis=(1, 2), keepdims=True)
-    power = np.abs(np.fft.rfft2(stack * window)) ** 2 + 1.0
-    peaks = []
-    for spectrum in power:
-        ring_mean = np.bincount(rings.ravel(), weights=spectrum.ravel()) / counts
-        peaks.append(float((spectrum / ring_mean[rings])[usable].max()) / PATCH)
-    return float(np.median(peaks))
+    power = _power(stack * table.window).reshape(len(stack), -1) + 1.0
+    means = np.add.reduceat(power[:, table.by_ring], table.ring_starts, axis=1) / table.ring_sizes
+    largest = np.maximum.reduceat(power[:, table.usable_by_ring], table.usable_starts, axis=1)
+    return float(np.median((largest / means[:, table.usable_rings]).max(axis=1))) / PATCH
+
+
+def _power(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power spectra (N, PATCH, PATCH / 2 + 1) of (N, PATCH, PATCH) real patches, as of `np.fft.rfft2`, in a tenth of its time.
+
+    OpenCV packs a spectrum into the patch's own size: real and imaginary parts side by side in columns 1 to PATCH - 2; of the
+    first and the last column, whose lower half mirrors the upper, they stand one under the other (OpenCV's manual, `dft`).
+    """
+    squares = np.stack([cv2.dft(patch) for patch in patches]) ** 2
+    half = PATCH // 2
+    power = np.empty((len(patches), PATCH, half + 1), np.float32)
+    power[:, :, 1:half] = squares[:, :, 1:-1:2] + squares[:, :, 2::2]
+    for place, column in ((0, squares[:, :, 0]), (half, squares[:, :, -1])):
+        upper = column[:, 1:-1:2] + column[:, 2::2]
+        power[:, 0, place], power[:, half, place] = column[:, 0], column[:, -1]
+        power[:, 1:half, place], power[:, half + 1:, place] = upper, upper[:, ::-1]
+    return power
 
 
 def selfie_grid(view: Image) -> float | None:
@@ -116,13 +132,31 @@ def _patches(view: Image, quad: Quad) -> list[Array]:
     return found
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Rings:
+    """window: Hann's, (PATCH, PATCH).  by_ring: the frequencies of a flat half spectrum, ring after ring of equal frequency;
+    where each ring starts, and its size.  usable_…: the same of the frequencies that count; usable_rings: the rings they are of.
+    """
+
+    window: NDArray[np.float32]
+    by_ring: NDArray[np.intp]
+    ring_starts: NDArray[np.intp]
+    ring_sizes: NDArray[np.float32]
+    usable_by_ring: NDArray[np.intp]
+    usable_starts: NDArray[np.intp]
+    usable_rings: NDArray[np.intp]
+
+
 @lru_cache(maxsize=1)
-def _table() -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]:
-    """Hann window, ring number of each frequency, size of each ring, and which frequencies count."""
+def _table() -> _Rings:
     hann = np.hanning(PATCH)
     fy, fx = np.meshgrid(np.fft.fftfreq(PATCH), np.fft.rfftfreq(PATCH), indexing="ij")
     radius = np.hypot(fx, fy)
-    rings = np.round(radius * PATCH).astype(np.intp)
-    counts = np.maximum(np.bincount(rings.ravel()), 1).astype(np.float64)
+    rings = np.round(radius * PATCH).astype(np.intp).ravel()
+    by_ring = np.argsort(rings, kind="stable")
+    _, starts, sizes = np.unique(rings[by_ring], return_index=True, return_counts=True)
     usable = (radius > LOWEST) & (radius < HIGHEST) & (np.abs(fx) >= AXIS) & (np.abs(fy) >= AXIS)
-    return np.outer(hann, hann).astype(np.float32), rings, counts, usable
+    counted = by_ring[usable.ravel()[by_ring]]
+    usable_rings, usable_starts = np.unique(rings[counted], return_index=True)  # every ring from 0 on occurs: a number is a place
+    return _Rings(np.outer(hann, hann).astype(np.float32), by_ring, starts, sizes.astype(np.float32), counted, usable_starts,
+                  usable_rings)

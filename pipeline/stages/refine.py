@@ -73,12 +73,11 @@ def _profiles(picture: Image, quad: Quad, reach: int) -> tuple[Floats, Floats, F
     points = (places[:, :, None] + normals[:, None, None] * depth[None, None, :, None]).astype(np.float32)
     flat = points.reshape(4 * PLACES, -1, 2)
     seen = cv2.remap(picture, flat[..., 0], flat[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    values = seen.reshape(4, PLACES, depth.size, 3).astype(np.float32)
-    steps = np.abs(values[:, :, 2:] - values[:, :, :-2]).max(axis=3)
-    last = np.array([picture.shape[1] - 1, picture.shape[0] - 1], dtype=np.float32)
-    inside = ((flat >= 0) & (flat <= last)).all(axis=2)
-    steps *= inside.reshape(4, PLACES, -1)[:, :, 1:-1]
-    return steps.astype(np.float64), normals, starts, ends
+    away = cv2.absdiff(np.ascontiguousarray(seen[:, 2:]), np.ascontiguousarray(seen[:, :-2]))
+    steps = cv2.max(cv2.max(away[:, :, 0], away[:, :, 1]), away[:, :, 2]).astype(np.float64)
+    x, y = flat[:, 1:-1, 0], flat[:, 1:-1, 1]
+    steps[(x < 0) | (y < 0) | (x > picture.shape[1] - 1) | (y > picture.shape[0] - 1)] = 0.0
+    return steps.reshape(4, PLACES, -1), normals, starts, ends
 
 
 @lru_cache(maxsize=16)
@@ -108,7 +107,7 @@ def _best_lines(steps: Floats, level: Floats, reach: int) -> Floats:
     index, loss = _table(reach)
     lines = np.empty((4, 2))
     for side in range(4):
-        score = wide[side].ravel()[index].mean(axis=2) - loss
+        score = wide[side].ravel().take(index).mean(axis=2) - loss
         lines[side] = np.unravel_index(int(score.argmax()), score.shape)
     return lines - reach
 
@@ -121,7 +120,7 @@ def several_lines(picture: Image, quad: Quad, reach: int, count: int) -> tuple[F
     index, _ = _table(reach)
     lines, scores = np.zeros((4, count, 2, 2)), np.zeros((4, count))
     for side in range(4):
-        score = votes[side].ravel()[index].mean(axis=2)
+        score = votes[side].ravel().take(index).mean(axis=2)
         for place in range(count):
             first, second = (int(k) for k in np.unravel_index(int(score.argmax()), score.shape))
             scores[side, place] = score[first, second]

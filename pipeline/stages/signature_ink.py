@@ -81,8 +81,8 @@ def ink_mask(picture: Image, calibration: Calibration) -> Mask:
 def _contrast(picture: Image) -> _Contrast:
     factor = max(1.0, max(picture.shape[:2]) / WORK_SIDE)
     size = max(1, round(picture.shape[1] / factor)), max(1, round(picture.shape[0] / factor))
-    away = _from_level(picture, [_commonest(plane) for plane in _planes(picture)])
-    counts = np.bincount(away.ravel(), minlength=256) / away.size
+    away = _from_commonest(picture)
+    counts = _counts(away) / away.size
     if counts[0] >= GROUND_SHARE and counts[1 : SOFT + 1].sum() <= SOFT_SHARE:
         return _Contrast(_most_of_blocks(away, size, factor), 0.0, clean=True)
     small = picture if factor == 1.0 else np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
@@ -90,23 +90,25 @@ def _contrast(picture: Image) -> _Contrast:
 
 
 def _planes(picture: Image) -> list[Image]:
-    return [picture] if picture.ndim == 2 else [np.asarray(plane, dtype=np.uint8) for plane in cv2.split(picture)]
+    """One for each colour; one alone where there is no colour."""
+    planes = [picture] if picture.ndim == 2 else [np.asarray(plane, dtype=np.uint8) for plane in cv2.split(picture)]
+    return planes if any((plane != planes[0]).any() for plane in planes[1:]) else planes[:1]
 
 
-def _commonest(plane: Image) -> int:
-    return int(np.bincount(plane.ravel(), minlength=256).argmax())
+def _counts(plane: Image) -> NDArray[np.float32]:
+    """How many pixels have each of the 256 levels. Exact: a picture has under 2^24 pixels of one level here."""
+    return np.asarray(cv2.calcHist([plane], [0], None, [256], [0, 256]), dtype=np.float32).ravel()
 
 
 def _level_at(distances: Image, share: float) -> int:
     """The level that a share of the pixels does not exceed."""
-    counts = np.bincount(distances.ravel(), minlength=256)
-    return int(np.searchsorted(np.cumsum(counts), share * distances.size))
+    return int(np.searchsorted(np.cumsum(_counts(distances), dtype=np.float64), share * distances.size))
 
 
-def _from_level(picture: Image, ground: list[int]) -> Image:
-    """Per pixel, the distance from the ground's colour, in the plane in which it is largest."""
-    return _farthest([np.maximum(plane, np.uint8(level)) - np.minimum(plane, np.uint8(level))
-                      for plane, level in zip(_planes(picture), ground, strict=True)])
+def _from_commonest(picture: Image) -> Image:
+    """Per pixel, the distance from the commonest colour, in the plane in which it is largest."""
+    return _farthest([np.asarray(cv2.absdiff(plane, float(_counts(plane).argmax())), dtype=np.uint8)
+                      for plane in _planes(picture)])
 
 
 def _farthest(distances: list[Image]) -> Image:
