@@ -19,6 +19,7 @@ from pipeline.domain.qr import ShortQr, SmallQr, large_side
 from pipeline.networks.api import Image, Networks
 from pipeline.networks.code_restorer import restore
 from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH, PX_PER_MM
+from pipeline.stages.qr_grid import find_finders, read_grid
 from pipeline.stages.rectify import as_grey
 from pipeline.stages.scan_codes import ALL, LEAST_CUT, Enhance, FoundCode, Look, cut_round, look, merged, near_steps, scaled
 
@@ -32,6 +33,12 @@ WHOLE_LOOKS = (Look(), Look(scale=1.25, enhance=Enhance.SHARPEN))
 
 NEAR_MARGIN = 0.25
 """Share of its size by which a place is looked at beyond its edges."""
+GRIDS = ((33, (6.6, 8.0), frozenset({CodeRole.SMALL})),
+         (97, (3.6, 4.4), frozenset({CodeRole.LARGE_LEFT, CodeRole.LARGE_RIGHT})))
+"""Modules of a QR's side, their likely sizes in card pixels, and its roles: 59 characters make version 4, 858 bytes version 20
+(layouts); on a card of 20 px/mm the sizes stand for 11 to 13 mm and 17 to 21 mm (neither is published)."""
+MOST_PLACES = 3
+"""Places of one kind of QR that are read by their grid: the two that a card has, and a false one."""
 RESTORED_SCALES, RESTORED_LOOKS = (1.0, 1.25), (Look(), Look(scale=2.0))
 """A place is restored as it is, then a little larger: modules of another width than the network saw most come nearer to it."""
 RESTORED_PAD_PX = 40
@@ -39,13 +46,9 @@ RESTORED_PAD_PX = 40
 
 Box = tuple[float, float, float, float]
 PLACES: dict[CodeRole, tuple[Box, ...]] = {
-    CodeRole.SMALL: ((56, 0, 85.6, 24), (56, 20, 85.6, 46)),
-    CodeRole.LARGE_LEFT: ((2, 4, 46, 42),),
-    CodeRole.LARGE_RIGHT: ((22, 4, 72, 42),),
     CodeRole.PDF417: ((0, 0, 60, 38),),
 }
-"""Where to look from nearer by, in mm: wide priors, for no public text gives exact places (small QR: upper right on E and F,
-lower right on G and H; the two large ones side by side)."""
+"""Where to look from nearer by, in mm: a wide prior, for no public text gives exact places."""
 
 _SYMBOLOGY = {CodeRole.SMALL: Symbology.QR, CodeRole.LARGE_LEFT: Symbology.QR, CodeRole.LARGE_RIGHT: Symbology.QR,
               CodeRole.PDF417: Symbology.PDF417}
@@ -83,10 +86,10 @@ def read_codes(card: Image, networks: Networks, calibration: Calibration, *, dee
                known: tuple[CardCode, ...] = ()) -> tuple[CardCode, ...]:
     """Codes of a rectified card, (1080, 1712) grey or (1080, 1712, 3) BGR; upside down too (`CardCode.upside_down` tells).
 
-    The fast path is one look at a reduced card. `deep` goes on with dearer looks, at the whole and at likely places, while
-    what was found says that more should be there, or while nothing was found; the dearest have a network restore the place
-    first. `known`: what the fast path already gave for this very card, to go on from. A damaged or foreign code is a result, not
-    an error.
+    The fast path is one look at a reduced card. `deep` goes on while what was found says that more should be there, or while
+    nothing was found: QRs by their grids, then dearer looks at the whole, and for a PDF417 at its likely place, the dearest
+    after a network restored it. `known`: what the fast path already gave for this very card, to go on from. A damaged or foreign
+    code is a result, not an error.
     """
     grey = as_grey(card)
     fast = Look(scale=calibration["codes.fast_width"] / CARD_WIDTH, enhance=Enhance.SHARPEN)
@@ -133,21 +136,44 @@ def _companions(codes: tuple[CardCode, ...]) -> frozenset[CodeRole]:
 
 def _climb(grey: Image, codes: tuple[CardCode, ...], networks: Networks) -> tuple[CardCode, ...]:
     """Dearer looks, each counted, until nothing is missing or the ladder ends."""
-    tries = 1
+    codes, tries = _by_grid(grey, codes, 1)
     for way in WHOLE_LOOKS:
-        missing = missing_roles(codes)
+        missing = missing_roles(codes) - _LARGE  # what their grids do not give no look at all the pixels does
         if not missing:
             return codes
         tries += 1
         kinds = sorted({_SYMBOLOGY[role] for role in missing})
         codes = _added(codes, look(grey, way, kinds, undecoded=True), tries)
-    if not all(code.symbology is Symbology.CODE128 for code in codes):  # else nothing, or what models A to C have too
-        codes, tries = _at_places(grey, codes, tries, missing_roles(codes), near_steps)
-    restored = functools.partial(_restored_steps, networks)
-    codes, tries = _at_places(grey, codes, tries, missing_roles(codes) & {CodeRole.SMALL}, restored)
-    if CodeRole.SMALL not in missing_roles(codes):  # its modules are half as wide: hopeless where these were
-        codes, tries = _at_places(grey, codes, tries, missing_roles(codes) & {CodeRole.PDF417}, restored)
+    if CodeRole.SMALL not in missing_roles(codes):  # else hopeless: a PDF417's modules are half as wide
+        for steps in (near_steps, functools.partial(_restored_steps, networks)):
+            codes, tries = _at_places(grey, codes, tries, missing_roles(codes) & {CodeRole.PDF417}, steps)
     return codes
+
+
+def _by_grid(grey: Image, codes: tuple[CardCode, ...], tries: int) -> tuple[tuple[CardCode, ...], int]:
+    """`codes` with the QRs that are missing, read where they show or where their finder patterns are; and the count of tries."""
+    for side, sizes, roles in GRIDS:
+        for places in (_shown, functools.partial(_sought, side=side, sizes=sizes)):
+            if not missing_roles(codes) & roles:
+                break
+            for corners in places(grey, codes, roles)[:MOST_PLACES]:
+                tries += 1
+                found = read_grid(grey, corners, side)
+                codes = _added(codes, [found] if found else [], tries)
+    return codes, tries
+
+
+def _shown(_: Image, codes: tuple[CardCode, ...], roles: frozenset[CodeRole]) -> list[NDArray[np.float64]]:
+    """Where codes of these roles showed and were not decoded."""
+    return [code.corners_card for code in codes if code.role in roles and code.status is CodeStatus.DETECTED]
+
+
+def _sought(grey: Image, codes: tuple[CardCode, ...], _: frozenset[CodeRole], *, side: int,
+            sizes: tuple[float, ...]) -> list[NDArray[np.float64]]:
+    """Where finder patterns stand as such a QR's do and nothing was decoded."""
+    read = [code.corners_card.mean(axis=0) for code in codes if code.status is not CodeStatus.DETECTED]
+    return [corners for corners in find_finders(grey, side, sizes)
+            if all(np.abs(corners.mean(axis=0) - middle).max() > np.ptp(corners[:, 0]) / 2 for middle in read)]
 
 
 Steps = Callable[[Image, NDArray[np.float64], tuple[Symbology, ...], float], Iterator[list[FoundCode]]]

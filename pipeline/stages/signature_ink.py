@@ -107,7 +107,7 @@ def _level_at(distances: Image, share: float) -> int:
 
 def _from_commonest(picture: Image) -> Image:
     """Per pixel, the distance from the commonest colour, in the plane in which it is largest."""
-    return _farthest([np.asarray(cv2.absdiff(plane, float(_counts(plane).argmax())), dtype=np.uint8)
+    return _farthest([np.asarray(cv2.absdiff(plane, np.full_like(plane, _counts(plane).argmax())), dtype=np.uint8)
                       for plane in _planes(picture)])
 
 
