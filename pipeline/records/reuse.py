@@ -8,9 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from pipeline.blobs.sealing import WrappedKey
 from pipeline.domain.capture import Part
@@ -120,24 +135,34 @@ def _registered(row: Row[Any, Any, Any, Any, Any, Any, Any]) -> Registered:
 def exact_neighbours(connection: Connection, support_id: str, process: str | None, digests: Collection[str],
                      card: str | None) -> frozenset[Neighbour]:
     """Other supports that count (see `standing`) and hold a file of one of these digests, judged or not yet, or this card."""
-    counted = [supports.c.id != support_id, *_counted(process)]
+    asked = {"support": support_id} if process is None else {"support": support_id, "process": process}
+    same_file, same_card = _same(everywhere=process is None)
     found = set()
     for digest in digests:
-        rows = connection.execute(
-            select(parts.c.support_id, parts.c.part).join(supports, supports.c.id == parts.c.support_id)
-            .where(parts.c.sha256 == digest, parts.c.part.in_(list(Part)), *counted)
-            .order_by(parts.c.support_id.desc()).limit(MOST_EQUAL))
+        rows = connection.execute(same_file, {**asked, "digest": digest})
         found |= {Neighbour(row.support_id, kind_of(row.part)) for row in rows}
     if card is not None:
-        same = connection.execute(
-            select(fingerprints.c.support_id).join(supports, supports.c.id == fingerprints.c.support_id)
-            .where(fingerprints.c.card == card, *counted).order_by(fingerprints.c.support_id.desc()).limit(MOST_EQUAL))
-        found |= {Neighbour(one, Kind.CARD) for one in same.scalars()}
+        found |= {Neighbour(one, Kind.CARD) for one in connection.execute(same_card, {**asked, "card": card}).scalars()}
     return frozenset(found)
+
+
+@cache
+def _same(*, everywhere: bool) -> tuple[Select[str, str], Select[str]]:
+    """Who holds a file of this digest, and who shows this card. Asked some ten times a support: built once."""
+    counted = [supports.c.id != bindparam("support"), *_counted(None if everywhere else bindparam("process"))]
+    same_file = (select(parts.c.support_id, parts.c.part).join(supports, supports.c.id == parts.c.support_id)
+                 .where(parts.c.sha256 == bindparam("digest"), or_(*(parts.c.part == part.value for part in Part)), *counted)
+                 .order_by(parts.c.support_id.desc()).limit(MOST_EQUAL))
+    same_card = (select(fingerprints.c.support_id).join(supports, supports.c.id == fingerprints.c.support_id)
+                 .where(fingerprints.c.card == bindparam("card"), *counted)
+                 .order_by(fingerprints.c.support_id.desc()).limit(MOST_EQUAL))
+    return same_file, same_card
 
 
 def standing(connection: Connection, neighbours: Collection[Neighbour], process: str | None) -> dict[str, Standing]:
     """Those of the neighbours' supports that count: of the process (None: of any), not erased, and in force."""
+    if not neighbours:
+        return {}
     rows = connection.execute(
         select(supports.c.id, supports.c.applicant, fingerprints.c.card)
         .outerjoin(fingerprints, fingerprints.c.support_id == supports.c.id)
@@ -145,7 +170,7 @@ def standing(connection: Connection, neighbours: Collection[Neighbour], process:
     return {row.id: Standing(row.applicant, row.card) for row in rows}
 
 
-def _counted(process: str | None) -> list[ColumnElement[bool]]:
+def _counted(process: str | BindParameter[str] | None) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [
-        supports.c.state.not_in(NOT_COUNTED), exists().where(support_keys.c.support_id == supports.c.id)]
+        *(supports.c.state != state for state in NOT_COUNTED), exists().where(support_keys.c.support_id == supports.c.id)]
     return conditions if process is None else [supports.c.process == process, *conditions]
