@@ -20,6 +20,8 @@ from benchmarks.chaos.world import DRAIN_SECONDS, Fault, Outcome, run
 
 RETRYABLE = {0, 202, 409, 429, 503}
 """What a client may see under faults: no answer, or one that tells it to go on."""
+PARTED = {"trouble_store": "store_", "trouble_receiver": "receiver_"}
+"""Faults that are told in parts, and how those begin."""
 SPENT_SHARE = 0.01
 """Of the supports, how many may go to a person because three attempts happened to be killed."""
 GOODPUT = 0.9
@@ -51,9 +53,10 @@ def under_faults(check: str, place: Place, plan: Plan, struck: Sequence[Fault], 
     report, statuses = outcome.report, Counter(status for _, status, _ in outcome.told.answers)
     wrong = [f"{name}: {len(found)}, such as: {found[0]}" for name, found in report.violations.items() if found]
     named = {fault.__name__ for fault in struck}
-    wrong += [f"{name} never struck" for name in sorted(named - {"trouble_store"}) if not outcome.fired[name]]
-    if "trouble_store" in named and not any(name.startswith("store_") for name in outcome.fired):
-        wrong.append("trouble_store never struck")
+    for name in sorted(named):
+        under = PARTED.get(name, name)
+        if not any(fired.startswith(under) for fired in outcome.fired):
+            wrong.append(f"{name} never struck")
     wrong += [f"{count} answers {status}" for status, count in statuses.items() if status not in RETRYABLE]
     if outcome.told.rude:
         wrong.append(f"{outcome.told.rude} refusals without Retry-After")
@@ -64,6 +67,7 @@ def under_faults(check: str, place: Place, plan: Plan, struck: Sequence[Fault], 
         wrong.append(f"{spent} supports went to a person for no reason of their own")
     figures: dict[str, float | int | str | dict[str, int]] = {
         "acknowledged": report.acked, "verdicts": report.verdicts, "lost at most (95 %)": f"{3 / max(report.acked, 1):.2%}",
+        "later rounds": sum(len(sent.again) for sent in outcome.told.sent.values()), "webhooks": len(outcome.told.hooks),
         "spent": max(0, spent), "struck": dict(sorted(outcome.fired.items())),
         "answers": {str(status): count for status, count in sorted(statuses.items())},
         "drained s": round(outcome.drained or -1, 1), "seconds": round(time.monotonic() - start), "seed": plan.seed}
@@ -79,8 +83,8 @@ def lost_cache(place: Place, count: int) -> Result:
 def mutant(name: str, place: Place, seconds: float) -> Result:
     """Right where the checker names the invariant that the bug breaks."""
     one = MUTANTS[name]
-    outcome = run(place, Plan(one.rate, seconds, poisons=one.poisons), [getattr(faults, fault) for fault in one.faults],
-                  mutant=name, drain=seconds)
+    plan = Plan(one.rate, seconds, poisons=one.poisons, rounds=one.rounds)
+    outcome = run(place, plan, [getattr(faults, fault) for fault in one.faults], mutant=name, drain=seconds)
     found = {invariant: len(said) for invariant, said in outcome.report.violations.items() if said}
     wrong = () if one.invariant in found else (f"nobody saw that {one.what} ({one.invariant} was to be broken)",)
     return Result(f"mutant {name}", place.pair, wrong, {"what": one.what, "caught by": one.invariant, "found": found})
@@ -163,11 +167,13 @@ Check = Callable[[Place], Result]
 
 def checks(pair: str, *, short: bool, seed: int) -> dict[str, Check]:
     """Those of one pair, by name, in their order."""
-    seconds, rate = (60.0, 20.0) if short else (300.0, 18.0)
+    seconds, rate = (60.0, 15.0) if short else (300.0, 15.0)
+    plan = Plan(rate, seconds, seed, poisons=POISONS, rounds=True)
     found: dict[str, Check] = {
-        "mixed": lambda place: under_faults("mixed", place, Plan(rate, seconds, seed, poisons=POISONS), faults.MIXED[pair]),
+        "mixed": lambda place: under_faults("mixed", place, plan, faults.MIXED[pair]),
     }
-    found["crash_points"] = lambda place: under_faults("crash_points", place, Plan(rate, 5.0, seed), (faults.crash_everywhere,))
+    found["crash_points"] = lambda place: under_faults(
+        "crash_points", place, Plan(rate, 5.0, seed, rounds=True), (faults.crash_everywhere,))
     if not short:
         found["ray"] = lambda place: under_faults(
             "ray", place, Plan(4.0, 90.0, seed), (faults.kill_actors, faults.kill_ray), window=25.0, ray=True)

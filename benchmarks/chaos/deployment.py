@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
 import subprocess
@@ -18,8 +20,9 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks.chaos.places import Place
+from benchmarks.chaos.receiver import DEAD, LIVING, Receiver
 from benchmarks.chaos.servers import free_ports
-from pipeline.settings import MIB, ApiSettings, Settings, WorkerSettings, child_environment
+from pipeline.settings import MIB, ApiSettings, DeliverySettings, Settings, WorkerSettings, child_environment
 
 YOUNG_SECONDS = 0.2
 """A life that ends sooner (its database is away) is not followed by the next at once."""
@@ -27,6 +30,9 @@ START_SECONDS, STOP_SECONDS = 60.0, 30.0
 WORKER = WorkerSettings(count=2, lease_seconds=3, heartbeat_seconds=0.5, hard_deadline_seconds=5, poll_seconds=0.05,
                         memory_bytes=1024 * MIB)
 """Short, so that a test sees leases end; and little memory, so that it is soon used up."""
+DELIVERY = DeliverySettings(allow_loopback=True, retake_wait_seconds=1.0, attempt_seconds=1.5, poll_seconds=0.1,
+                            backoff_seconds=(0.2, 0.5, *(1.0,) * 1000))
+"""Likewise; and so many attempts that none is dead before the test ends."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -113,15 +119,26 @@ class Deployment:
     """One API and two workers over one place. mutant: the deliberate bug that all of them have, if any.  ray: the workers are
     actors of the real supervisor, in a Ray of their own."""
 
-    def __init__(self, place: Place, *, mutant: str = "", api: dict[str, int] | None = None, ray: bool = False) -> None:
+    def __init__(self, place: Place, *, mutant: str = "", api: dict[str, int] | None = None, ray: bool = False,
+                 receiver: Receiver | None = None) -> None:
+        """receiver: told of verdicts at two of its URLs, one of which is dead; None: nobody is told, and no deliverer runs."""
         self.place, self._mutant = place, mutant
         (self.port,) = free_ports(1)
         door = ApiSettings.model_validate({"port": self.port, "requests_a_minute": 1_000_000, **(api or {})})
-        self.settings = Settings(storage=place.settings(), worker=WORKER, api=door)
+        self.settings = Settings(storage=place.settings(), worker=WORKER, api=door, delivery=DELIVERY)
         self.api = self._keep("api.__main__")
         self._until_ready()  # it makes tables and keys, so that nothing after it starts on half of them
         self.workers = [self._keep("benchmarks.chaos.workers", "ray")] if ray else [
             self._keep("benchmarks.chaos.workers") for _ in range(WORKER.count)]
+        self.deliverers: list[Kept] = []
+        if receiver is not None:
+            for name in (LIVING, DEAD):
+                receiver.secrets[name] = self._hook(receiver.url(name))
+            self.deliverers = [self._keep("api.deliver")]
+
+    @property
+    def every(self) -> tuple[Kept, ...]:
+        return (self.api, *self.workers, *self.deliverers)
 
     @property
     def secret(self) -> str:
@@ -129,10 +146,20 @@ class Deployment:
 
     def heal(self) -> None:
         """No fault from now on; lives that are armed end."""
-        for kept in (self.api, *self.workers):
+        for kept in self.every:
             kept.specs = str
             kept.renew()
         self._until_ready()
+
+    def _hook(self, url: str) -> str:
+        """Its secret."""
+        body = json.dumps({"url": url, "events": ["support.decided"]}).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        connection.request("POST", "/v1/webhooks", body, {
+            "Authorization": f"Bearer {self.secret}", "Content-Type": "application/json"})
+        told = json.load(connection.getresponse())
+        connection.close()
+        return str(told["secret"])
 
     def _keep(self, *module: str) -> Kept:
         return Kept([self._mutant or "-", *module], self.settings, self.place.folder / "service.log")
@@ -152,5 +179,5 @@ class Deployment:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for kept in (self.api, *self.workers):
+        for kept in self.every:
             kept.stop()

@@ -31,6 +31,9 @@ INTAKE_POINTS = (*(f"blob.{when}_put=kill@{k}" for when in ("before", "after") f
 WORK_POINTS = ("work.claimed=kill", "work.fetched=kill", "work.examined=kill", "work.examined=segv", "work.registered=kill",
                "work.examined=hang", *(f"commit.{when}=kill@{k}" for when in ("after", "before") for k in (3, 2, 1)))
 """Every step from the claim (its commit is the first) over the registration (the second) to the verdict (the third)."""
+DELIVER_POINTS = ("deliver.told=kill", "deliver.told=kill@3",
+                  *(f"commit.{when}=kill@{k}" for when in ("after", "before") for k in (1, 3)))
+"""From handing an event on over the claim of a delivery to the note that it arrived."""
 DISK_BYTES = 1_500
 """No file may grow beyond: less than any picture here."""
 
@@ -42,6 +45,22 @@ def crash_intake(world: World, seconds: float) -> None:
 
 def crash_workers(world: World, seconds: float) -> None:
     _crash(world, world.deployment.workers, WORK_POINTS, seconds, "crash_workers")
+
+
+def crash_deliverer(world: World, seconds: float) -> None:
+    """Whoever tells of verdicts dies after it told and before it noted that, and at its other steps."""
+    _crash(world, world.deployment.deliverers, DELIVER_POINTS, seconds, "crash_deliverer")
+
+
+def trouble_receiver(world: World, seconds: float) -> None:
+    """Two of three answers of the webhook's receiver are errors, come too late or not at all."""
+    receiver = world.receiver
+    before = receiver.fired.copy()
+    receiver.share = 2 / 3
+    time.sleep(max(seconds, 4.0))  # what a deliverer that was killed held is told 3 s later
+    receiver.share = 0.0
+    for name, count in (receiver.fired - before).items():
+        world.strike(f"receiver_{name}" if name else "", count if name else 0)
 
 
 def _crash(world: World, many: list[Kept], points: tuple[str, ...], seconds: float, name: str) -> None:
@@ -61,14 +80,16 @@ _orders: dict[tuple[int, str], itertools.cycle[str]] = {}
 
 
 def crash_everywhere(world: World, seconds: float) -> None:
-    """API and workers together, until a life has ended at each of their points."""
+    """API, workers and deliverer together, until a life has ended at each of their points."""
     intake, work = set(INTAKE_POINTS), set(WORK_POINTS)
+    told = set(DELIVER_POINTS) if world.deployment.deliverers else set()
     end = time.monotonic() + MOST_SECONDS
-    crashing = [(world.deployment.api, intake), *((kept, work) for kept in world.deployment.workers)]
+    crashing = [(world.deployment.api, intake), *((kept, work) for kept in world.deployment.workers),
+                *((kept, told) for kept in world.deployment.deliverers)]
     for kept, left in crashing:
         kept.specs = _next_of(left)
         kept.signal(signal.SIGKILL)
-    while (intake or work) and time.monotonic() < end:
+    while (intake or work or told) and time.monotonic() < end:
         for kept, left in crashing:
             kept.specs = _next_of(left)
         time.sleep(min(seconds, 1.0))
@@ -78,7 +99,7 @@ def crash_everywhere(world: World, seconds: float) -> None:
         kept.specs = str
     for spec in {spec for kept, _ in crashing for spec in kept.struck} - {""}:
         world.strike(f"crash at {spec}")
-    world.strike("crash_everywhere", not intake and not work)
+    world.strike("crash_everywhere", not (intake or work or told))
 
 
 MOST_SECONDS = 120.0
@@ -100,8 +121,8 @@ def freeze_workers(world: World, seconds: float) -> None:
 
 
 def starve_leases(world: World, seconds: float) -> None:
-    """No beat of one worker gets through, and all are slow: it finishes what another holds by then."""
-    longer = WORKER.lease_seconds + world.random.uniform(0.3, 0.8)
+    """No beat of one worker gets through, and all are slow: it finishes what another holds by then, or has finished."""
+    longer = WORKER.lease_seconds + world.random.uniform(1.1, 1.5)  # the others take up to a second to claim what is let go
     starved, *others = world.random.sample(world.deployment.workers, len(world.deployment.workers))
     starved.specs = lambda: f"work.beat=fail@/1,work.examined=pause:{longer:.2f}@/1"
     for kept in others:
@@ -110,7 +131,7 @@ def starve_leases(world: World, seconds: float) -> None:
     before = log.read_text().count(OVERTAKEN)
     for kept in (starved, *others):
         kept.renew()
-    time.sleep(max(seconds, longer * 1.3))
+    time.sleep(max(seconds, longer * 1.4))
     for kept in (starved, *others):
         kept.specs = str
         kept.renew()
@@ -126,10 +147,10 @@ def harm_objects(world: World, seconds: float) -> None:
         kept.signal(signal.SIGSTOP)
     time.sleep(seconds)
     query = ("SELECT p.support_id, p.blob_key FROM parts p JOIN jobs j ON j.subject_id = p.support_id "
-             "WHERE j.attempts = 0 AND j.done_at IS NULL AND p.part = 'back' ORDER BY p.support_id")
+             "WHERE j.attempts = 0 AND j.done_at IS NULL AND j.round = 1 AND p.part = 'back' ORDER BY p.support_id")
     objects = world.place.objects()
     waiting = [row for row in world.place.database().rows(query) if row[0] not in world.damaged]
-    for number, (support_id, key) in enumerate(waiting[:-1:2]):
+    for number, (support_id, key) in enumerate(waiting[:-1:2][:HARMED]):
         data, other = objects.get(key), objects.get(waiting[-1][1])
         if data:
             objects.replace(key, (_flipped(data, world), data[:-1], other or b"", b"")[number % 4])
@@ -137,6 +158,10 @@ def harm_objects(world: World, seconds: float) -> None:
             world.strike("harm_objects")
     for kept in world.deployment.workers:
         kept.signal(signal.SIGCONT)
+
+
+HARMED = 12
+"""Supports at a time: three of each kind of harm."""
 
 
 def _flipped(data: bytes, world: World) -> bytes:
@@ -168,8 +193,8 @@ FAILING = "blob.before_put=fail@/7,blob.after_put=fail@/11,commit.before=fail@/5
 
 
 def fail_steps(world: World, seconds: float) -> None:
-    """Each few calls of every kind fail, in the API and in the workers; a commit's also after it was done."""
-    every = (world.deployment.api, *world.deployment.workers)
+    """Each few calls of every kind fail, in every process; a commit's also after it was done."""
+    every = world.deployment.every
     log = world.place.folder / "service.log"
     before = log.read_text().count(INJECTED)
     for kept in every:
@@ -309,8 +334,8 @@ def _servers(world: World) -> Servers:
     return world.place
 
 
-ANYWHERE: tuple[Fault, ...] = (crash_intake, crash_workers, freeze_workers, collect_always, lock_database, roll_intake,
-                               harm_objects, starve_leases, fail_steps, cut_uploads)
+ANYWHERE: tuple[Fault, ...] = (crash_intake, crash_workers, freeze_workers, trouble_receiver, collect_always, lock_database,
+                               roll_intake, harm_objects, starve_leases, fail_steps, cut_uploads, crash_deliverer)
 MIXED: dict[str, tuple[Fault, ...]] = {
     "sqlite+folder": (*ANYWHERE, fill_disk),
     "postgresql+s3": (*ANYWHERE, kill_database, end_connections, trouble_store, kill_store),

@@ -1,7 +1,8 @@
 """The load: supports that arrive whatever the service does (open loop), and are sent until answered. Imports nothing of ours.
 
 A backend's manners: the same Idempotency-Key until a 202 or a final refusal, waits that grow and vary, Retry-After obeyed (cut
-short, so that a test ends). Some supports are sent several times at once; some keys are misused for another body.
+short, so that a test ends). Some supports are sent several times at once; some keys are misused for another body. Where a round
+asks for another back, another is sent, sooner or later; some wish for a person instead.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from benchmarks.chaos.history import PARTS, POISON, History
+from benchmarks.chaos.history import PARTS, POISON, RETAKE, History, expected_outcome
 from benchmarks.chaos.http import Reply, multipart, request
 
 CANARY = "CANARIO"
 """Begins every word and every picture's comment: it must be found nowhere but under a seal."""
 LONGEST_WAIT = 1.0
 COMMENT_BYTES = 4_000
+MOST_POLLED = 4.0
+"""Seconds between two questions for a verdict, at most."""
+WISHES = 0.2
+"""Of those who are asked for another picture, how many wish for a person instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Plan:
     misused: float = 0.05
     poisons: tuple[str, ...] = ()
     tries: int = 60
+    rounds: bool = False
+    """What is asked for again is sent again, or a person is wished for; and webhooks tell of it."""
 
 
 def jpeg(text: str, size: int = COMMENT_BYTES) -> bytes:
@@ -110,28 +117,75 @@ class Load:
         body = {**pictures, "support": words.encode()}
         copies = self._random.choice((2, 5)) if self._random.random() < self._plan.twice else 1
         misused = self._random.random() < self._plan.misused
-        acked = await asyncio.gather(*(self._until_answered(key, body) for _ in range(copies)))
-        if misused and any(acked):
+        kind, data = multipart(body)
+        answers = await asyncio.gather(*(self._until_answered("POST", "/v1/supports", key, kind, data) for _ in range(copies)))
+        acked = [reply.json()["id"] for reply in answers if reply is not None and reply.status == 202]
+        if misused and acked:
             await self._misuse(key, {**body, "back": jpeg("another")})
+        if self._plan.rounds and acked and expected_outcome(digests["front"]) == RETAKE:
+            await self._go_on(key, acked[0])
 
-    async def _until_answered(self, key: str, body: Mapping[str, bytes]) -> bool:
+    async def _go_on(self, key: str, support_id: str) -> None:
+        """What a citizen does who is asked for another back: up to three more, or a person; until no more is asked for."""
+        for round_ in range(2, 5):
+            if await self._state(support_id) != "retake_wanted":
+                return
+            await asyncio.sleep(self._random.uniform(0.0, 1.5))  # before or after the event is told
+            if self._random.random() < WISHES:
+                self._history.write("again", key="", of=key, id=support_id, round=round_, sha256="", acked=False)
+                if await self._wished(support_id):
+                    self._history.write("again", key="", of=key, id=support_id, round=round_, sha256="", acked=True)
+                return
+            own = secrets.token_hex(12)
+            back = jpeg(f"{CANARY}-{key}-back-{round_}")
+            digest = hashlib.sha256(back).hexdigest()
+            self._history.write("again", key=own, of=key, id=support_id, round=round_, sha256=digest, acked=False)
+            path = f"/v1/supports/{support_id}/captures/back"
+            copies = 2 if self._random.random() < self._plan.twice else 1
+            await asyncio.gather(*(self._until_answered("PUT", path, own, "image/jpeg", back) for _ in range(copies)))
+            if expected_outcome(digest) != RETAKE:
+                return
+
+    async def _state(self, support_id: str) -> str:
+        """Once the round has its verdict, as far as there are tries; else where it stands."""
+        state, wait = "received", 0.5
+        for _ in range(2 * self._plan.tries):
+            with suppress(OSError, EOFError, TimeoutError, IndexError, ValueError):
+                reply = await request(self._port, "GET", f"/v1/supports/{support_id}", self._authorization)
+                state = reply.json()["status"] if reply.status == 200 else state
+            if state not in ("received", "processing"):
+                break
+            await asyncio.sleep(wait * self._random.uniform(0.5, 1.0))
+            wait = min(1.5 * wait, MOST_POLLED)
+        return state
+
+    async def _wished(self, support_id: str) -> bool:
+        for _ in range(self._plan.tries):
+            with suppress(OSError, EOFError, TimeoutError, IndexError, ValueError):
+                reply = await request(self._port, "POST", f"/v1/supports/{support_id}/review", self._authorization)
+                if reply.status not in (429, 503):
+                    return reply.status == 200
+            await asyncio.sleep(self._random.uniform(0.2, LONGEST_WAIT))
+        return False
+
+    async def _until_answered(self, method: str, path: str, key: str, kind: str, data: bytes) -> Reply | None:
+        """The answer that is not to be tried again; None where there was none."""
         wait = 0.05
         for _ in range(self._plan.tries):
-            reply = await self._send(key, body)
-            if reply is not None and reply.status not in (409, 429, 503):
-                return reply.status == 202
+            reply = await self._send(method, path, key, kind, data)
+            if reply is not None and reply.status not in (429, 503) and "retry-after" not in reply.headers:
+                return reply
             told = float(reply.headers.get("retry-after", 0)) if reply is not None else 0.0
             await asyncio.sleep(min(max(wait, told), LONGEST_WAIT) * self._random.uniform(0.5, 1.0))
             wait = min(2 * wait, LONGEST_WAIT)
-        return False
+        return None
 
-    async def _send(self, key: str, body: Mapping[str, bytes]) -> Reply | None:
+    async def _send(self, method: str, path: str, key: str, kind: str, data: bytes) -> Reply | None:
         self._sends += 1
         n = self._sends
-        kind, data = multipart(body)
         self._history.write("send", key=key, n=n)
         try:
-            reply = await request(self._port, "POST", "/v1/supports", self._headers(key, kind), data)
+            reply = await request(self._port, method, path, self._headers(key, kind), data)
         except (OSError, EOFError, TimeoutError, IndexError, ValueError) as error:
             self._history.write("lost", key=key, n=n, error=type(error).__name__)
             return None

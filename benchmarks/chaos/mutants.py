@@ -11,13 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import insert, select, update
 
 from pipeline.errors import Conflict, Corrupt
-from pipeline.records.engine import writing
+from pipeline.records.engine import reading, writing
 from pipeline.records.supports import IdempotencyKey, Repeated
 from pipeline.records.tables import idempotency, jobs, parts
 from pipeline.telemetry import logger
@@ -33,6 +33,7 @@ class Mutant:
     put_in: Callable[[], None]
     poisons: tuple[str, ...] = ()
     rate: float = 20.0
+    rounds: bool = False
 
 
 def _replace(place: str, make: Callable[[Any], Any]) -> None:
@@ -184,6 +185,41 @@ def _log_the_words() -> None:
     _replace("api.supports.service.request_sha256", make)
 
 
+def _another_id_each_time() -> None:
+    def make(real: Any) -> Any:
+        def renamed(*arguments: Any) -> Any:
+            return [replace(attempt, event_id=f"{attempt.event_id}-{attempt.number}") for attempt in real(*arguments)]
+        return renamed
+
+    _replace("api.deliver.claim_deliveries", make)
+
+
+def _note_before_it_is_told() -> None:
+    settle = importlib.import_module("pipeline.records.deliveries").settle_delivered
+
+    def make(real: Any) -> Any:
+        def noted(engine: Any, *arguments: Any) -> Any:
+            taken = real(engine, *arguments)
+            for attempt in taken:
+                settle(engine, attempt)
+            return taken
+        return noted
+
+    _replace("api.deliver.claim_deliveries", make)
+
+
+def _keep_the_old_back() -> None:
+    def make(real: Any) -> Any:
+        def first(storage: Any, record: Any) -> Any:
+            with reading(storage.engine) as connection:
+                rows = connection.execute(select(parts).where(parts.c.support_id == record.id, parts.c.version == 1)).all()
+            known = {row.part: {"version": 1, "sha256": row.sha256, "size": row.size, "blob_key": row.blob_key} for row in rows}
+            return real(storage, replace(record, parts=tuple(replace(part, **known[part.part]) for part in record.parts)))
+        return first
+
+    _replace("pipeline.worker.load_parts", make)
+
+
 MUTANTS: dict[str, Mutant] = {
     "ack_before_commit": Mutant("202 is sent, the commit comes later", "I1", ("crash_intake",), _ack_before_commit),
     "drop_the_fence": Mutant("whoever held a lease may finish", "I4", ("starve_leases",), _drop_the_fence, rate=1.5),
@@ -200,5 +236,11 @@ MUTANTS: dict[str, Mutant] = {
                                         _commit_what_was_collected),
     "judge_what_is_damaged": Mutant("a blob that fails its seal is used as it is", "I2", ("harm_objects",),
                                     _judge_what_is_damaged),
+    "another_id_each_time": Mutant("an event that is told again has another id", "I2", ("trouble_receiver",),
+                                   _another_id_each_time, rate=8.0, rounds=True),
+    "note_before_it_is_told": Mutant("a delivery is done before it is tried", "I2", ("trouble_receiver",),
+                                     _note_before_it_is_told, rate=8.0, rounds=True),
+    "keep_the_old_back": Mutant("a later round is judged by the pictures of the first", "I6", (), _keep_the_old_back,
+                                rate=8.0, rounds=True),
     "log_the_words": Mutant("what was sent is logged", "I5", (), _log_the_words),
 }

@@ -1,4 +1,5 @@
-"""A judge that looks at no pixel: its evidence names the pictures it was given, its verdict follows from the front's bytes.
+"""A judge that looks at no pixel: its evidence names the pictures it was given, its verdict follows from the front's
+bytes, in later rounds from the back's.
 
 So whoever reads a verdict can tell whose pictures it was made from. A front that is marked as poison does to the process what a
 parser might.
@@ -69,7 +70,8 @@ def _examine(capture: Capture, _networks: Networks, _calibration: Calibration) -
         Fingerprints(dict(zip(PARTS, digests, strict=True)), {}, None, None), {}, {})
 
 
-def _decide(evidence: Evidence, _context: Context) -> Verdict:
-    outcome = Outcome(expected_outcome(evidence.codes[0].text or ""))
+def _decide(evidence: Evidence, context: Context) -> Verdict:
+    front, back, *_ = (code.text or "" for code in evidence.codes)
+    outcome = Outcome(expected_outcome(front if context.round == 1 else back))
     checks = tuple(Check(name, CheckOutcome.NOT_EXECUTED) for name in CheckName)
     return Verdict(outcome, REASONS[outcome], checks)

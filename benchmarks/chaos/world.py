@@ -16,6 +16,7 @@ from benchmarks.chaos.deployment import Deployment
 from benchmarks.chaos.history import History, Told, read_history
 from benchmarks.chaos.load import CANARY, Load, Plan
 from benchmarks.chaos.places import Place
+from benchmarks.chaos.receiver import Receiver
 
 DRAIN_SECONDS = 300.0
 """After the faults: by then every support has its verdict, or I2 is broken."""
@@ -29,6 +30,7 @@ class World:
     deployment: Deployment
     history: History
     seed: int
+    receiver: Receiver
     fired: Counter[str] = field(default_factory=Counter)
     damaged: set[str] = field(default_factory=set)
     """Supports whose objects were harmed: they must go to a person."""
@@ -63,8 +65,9 @@ def run(place: Place, plan: Plan, faults: Sequence[Fault] = (), *, window: float
         api: dict[str, int] | None = None, drain: float = DRAIN_SECONDS) -> Outcome:
     """Faults take turns of `window` seconds while supports arrive, each at least one. The history stays in the place's folder."""
     file = place.folder / "history.jsonl"
-    with History(file) as history, Deployment(place, mutant=mutant, ray=ray, api=api) as deployment:
-        world = World(place, deployment, history, plan.seed)
+    with History(file) as history, Receiver(history, plan.seed) as receiver, Deployment(
+            place, mutant=mutant, ray=ray, api=api, receiver=receiver if plan.rounds else None) as deployment:
+        world = World(place, deployment, history, plan.seed, receiver)
         load = Load(deployment.port, deployment.secret, history, plan)
         over = threading.Event()
         loading = threading.Thread(target=lambda: asyncio.run(load.run(lambda: not over.is_set())), name="load")
@@ -78,10 +81,10 @@ def run(place: Place, plan: Plan, faults: Sequence[Fault] = (), *, window: float
         deployment.heal()
         healed = time.monotonic()
         loading.join()
-        drained = _drain(place, healed, drain)
+        drained = _drain(place, healed, drain, WAITING if plan.rounds else WAITING[:1])
         known = {sent.key: next(iter(sent.acked)) for sent in read_history(file.open()).sent.values() if sent.acked}
         asyncio.run(load.read(known))
-        ends = sum((kept.ends for kept in (deployment.api, *deployment.workers)), Counter[int]())
+        ends = sum((kept.ends for kept in deployment.every), Counter[int]())
         history.write("end")
     told = read_history(file.open())
     report = Checker(told, place.database(), place.objects(), place.settings().key_file, frozenset(world.damaged)).check()
@@ -89,14 +92,22 @@ def run(place: Place, plan: Plan, faults: Sequence[Fault] = (), *, window: float
     return Outcome(place.pair, plan, report, told, world.fired, ends, drained)
 
 
+WAITING = (
+    "SELECT count(*) FROM jobs WHERE done_at IS NULL",
+    "SELECT count(*) FROM outbox WHERE delivered_at IS NULL",
+    "SELECT count(*) FROM deliveries d JOIN webhooks w ON w.id = d.target "
+    "WHERE w.url LIKE '%/living' AND d.delivered_at IS NULL AND d.dead_at IS NULL")
+"""What a run waits for at its end: verdicts, events, and their way to whoever answers."""
+
+
 def _nothing(_world: World, seconds: float) -> None:
     time.sleep(seconds)
 
 
-def _drain(place: Place, healed: float, seconds: float) -> float | None:
+def _drain(place: Place, healed: float, seconds: float, waiting: Sequence[str]) -> float | None:
     database, end = place.database(), time.monotonic() + seconds
     while time.monotonic() < end:
-        if database.rows("SELECT count(*) FROM jobs WHERE done_at IS NULL")[0][0] == 0:
+        if all(database.rows(query)[0][0] == 0 for query in waiting):
             return time.monotonic() - healed
         time.sleep(0.1)
     return None

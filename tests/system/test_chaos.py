@@ -23,7 +23,7 @@ SECONDS = 32.0
 @pytest.mark.timeout(240)
 def test_nothing_is_lost_doubled_or_mixed_under_faults_of_every_kind(tmp_path: Path) -> None:
     with empty_place(None, keep=tmp_path / "mixed") as place:
-        result = under_faults("mixed", place, Plan(15.0, SECONDS, seed=1, poisons=("segv", "memory")), faults.MIXED[Embedded.pair])
+        result = under_faults("mixed", place, Plan(15.0, SECONDS, seed=1, poisons=("segv", "memory"), rounds=True), faults.MIXED[Embedded.pair])
     page = write_report(tmp_path, [result], "test")
     assert result.wrong == (), result.figures
     assert result.outcome is not None
