@@ -73,7 +73,7 @@ def create_app(
     limiter = RateLimiter(settings.requests_a_minute)
     app = FastAPI(title="Apoyo", version="1", docs_url=None, redoc_url=None, redirect_slashes=False,
                   description="Verifies a citizen's support and answers with a verdict and its evidence.")
-    devices = DeviceProofs(public_url, identity, storage.keyring, clock)
+    devices = DeviceProofs(public_url, identity, storage.keyring, clock, RateLimiter(settings.device_requests_a_minute))
     tokens = TokenIssuer(public_url, identity.token_seconds, storage.keyring, clock)
     app.state.services = Services(
         storage=storage, intake=Intake(storage, clock), rounds=Rounds(storage), pending=Pending(),

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from api.identity import jose
 from api.identity.device_proof import DeviceProofs
+from api.limits import RateLimiter
 from pipeline.blobs.sealing import KEY_BYTES, Keyring
 from pipeline.clock import utc_now
 from pipeline.settings import IdentitySettings
@@ -21,7 +22,8 @@ PARTS = dict.fromkeys(("front", "back", "selfie", "signature", "support"), "0" *
 
 def run_proofs(count: int) -> dict[str, Any]:
     """Verify `count` proofs, each by a key of its own, and say what each took of one core, in milliseconds."""
-    devices = DeviceProofs(URL, IdentitySettings(), Keyring(secrets.token_bytes(KEY_BYTES)), utc_now)
+    devices = DeviceProofs(URL, IdentitySettings(), Keyring(secrets.token_bytes(KEY_BYTES)), utc_now,
+                           RateLimiter(count))
     texts = [_proof() for _ in range(count)]
     took = []
     for text in texts:

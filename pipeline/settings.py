@@ -109,6 +109,8 @@ class ApiSettings(_Section):
     """Bodies being received at one time, together; past it the answer is 503 with Retry-After."""
     requests_a_minute: int = Field(default=6_000, gt=0)
     """From one client; past it 429. 100 a second: more than two cores verify, with room for polling."""
+    device_requests_a_minute: int = Field(default=120, gt=0)
+    """From one phone, known by its proof; past it 429. Two a second: a day's work, captured offline, comes in bit by bit."""
     max_storing: int = Field(default=12, gt=0)
     """Requests from the door to their 202 at one time; past it too, at once. More only wait longer for each other: twelve keep
     two cores and a disk busy (`apoyo bench load`). Below the 40 threads of the process, so that reading goes on."""

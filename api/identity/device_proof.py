@@ -16,6 +16,7 @@ from typing import Any
 from starlette.requests import Request
 
 from api.identity import jose
+from api.limits import RateLimiter
 from api.problems import DEVICE_CHALLENGE, Problem
 from pipeline.blobs.sealing import Keyring
 from pipeline.clock import Clock
@@ -61,19 +62,22 @@ class Claimed:
 
 
 class DeviceProofs:
-    """Judges proofs for one public URL. Keeps nothing: what was used stands in the database."""
+    """Judges proofs for one public URL. What was used stands in the database; here is only how often each phone asks."""
 
-    def __init__(self, public_url: str, settings: IdentitySettings, keyring: Keyring, clock: Clock) -> None:
+    def __init__(self, public_url: str, settings: IdentitySettings, keyring: Keyring, clock: Clock, limiter: RateLimiter) -> None:
         self._url, self._settings, self._keyring, self._clock = public_url, settings, keyring, clock
+        self._limiter = limiter
 
     def claimed(self, request: Request) -> Claimed | None:
-        """The request's proof, or None where it has none. Raises `BadToken`."""
+        """The request's proof, or None where it has none. Raises `BadToken`, `Problem` (`too_many_requests`)."""
         values = request.headers.getlist(HEADER)
         if not values:
             return None
         if len(values) > 1:
             raise BadToken(f"send one {HEADER}", code="device_proof_malformed")
-        return self.read(values[0], request.method, request.url.path)
+        claimed = self.read(values[0], request.method, request.url.path)
+        self._limiter.take(claimed.device)  # after its signature: nobody uses up another's
+        return claimed
 
     def read(self, value: str, method: str, path: str) -> Claimed:
         """A proof for this method and path. Raises `BadToken` (`device_proof_malformed`, `…_algorithm`, `…_key`, `…_signature`,

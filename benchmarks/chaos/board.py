@@ -23,7 +23,8 @@ RETRYABLE = {0, 202, 409, 429, 503}
 PARTED = {"trouble_store": "store_", "trouble_receiver": "receiver_"}
 """Faults that are told in parts, and how those begin."""
 SPENT_SHARE = 0.01
-"""Of the supports, how many may go to a person because three attempts happened to be killed."""
+"""Of the supports, how many may go to a person because three attempts happened to be killed; or as many as were killed thrice."""
+ATTEMPTS = 3
 GOODPUT = 0.9
 """Of the most, at ten times as much: the issue of being overrun."""
 POISONS = ("segv", "loop", "memory", "hang")
@@ -63,7 +64,7 @@ def under_faults(check: str, place: Place, plan: Plan, struck: Sequence[Fault], 
     if outcome.drained is None:
         wrong.append("supports still wait for a verdict")
     spent = report.unexamined - len(plan.poisons) - outcome.fired["harm_objects"]
-    if spent > max(2, SPENT_SHARE * report.acked):
+    if spent > max(2, SPENT_SHARE * report.acked, outcome.deaths / ATTEMPTS):
         wrong.append(f"{spent} supports went to a person for no reason of their own")
     figures: dict[str, float | int | str | dict[str, int]] = {
         "acknowledged": report.acked, "verdicts": report.verdicts, "lost at most (95 %)": f"{3 / max(report.acked, 1):.2%}",
@@ -167,7 +168,7 @@ Check = Callable[[Place], Result]
 
 def checks(pair: str, *, short: bool, seed: int) -> dict[str, Check]:
     """Those of one pair, by name, in their order."""
-    seconds, rate = (60.0, 15.0) if short else (300.0, 15.0)
+    seconds, rate = 45.0 if short else 300.0, {"sqlite+folder": 15.0, "postgresql+s3": 10.0}[pair]
     plan = Plan(rate, seconds, seed, poisons=POISONS, rounds=True)
     found: dict[str, Check] = {
         "mixed": lambda place: under_faults("mixed", place, plan, faults.MIXED[pair]),
@@ -179,7 +180,8 @@ def checks(pair: str, *, short: bool, seed: int) -> dict[str, Check]:
             "ray", place, Plan(4.0, 90.0, seed), (faults.kill_actors, faults.kill_ray), window=25.0, ray=True)
     if pair == "sqlite+folder":
         found["lost_cache"] = lambda place: lost_cache(place, 50 if short else 500)
-    found["poison"] = lambda place: poison(place, 10.0 if short else 30.0)
+    if not short or pair == "sqlite+folder":
+        found["poison"] = lambda place: poison(place, 10.0 if short else 30.0)
     if not short:  # on a busy machine it measures its neighbours
         found["overload"] = lambda place: overload(place, 20.0)
     return found

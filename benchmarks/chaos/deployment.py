@@ -27,7 +27,7 @@ from pipeline.settings import MIB, ApiSettings, DeliverySettings, Settings, Work
 YOUNG_SECONDS = 0.2
 """A life that ends sooner (its database is away) is not followed by the next at once."""
 START_SECONDS, STOP_SECONDS = 60.0, 30.0
-WORKER = WorkerSettings(count=2, lease_seconds=3, heartbeat_seconds=0.5, hard_deadline_seconds=5, poll_seconds=0.05,
+WORKER = WorkerSettings(count=2, lease_seconds=3, heartbeat_seconds=0.5, hard_deadline_seconds=7, poll_seconds=0.05,
                         memory_bytes=1024 * MIB)
 """Short, so that a test sees leases end; and little memory, so that it is soon used up."""
 DELIVERY = DeliverySettings(allow_loopback=True, retake_wait_seconds=1.0, attempt_seconds=1.5, poll_seconds=0.1,

@@ -177,9 +177,9 @@ def _judge_what_is_damaged() -> None:
 
 def _log_the_words() -> None:
     def make(real: Any) -> Any:
-        def said(form: Any) -> Any:
+        def said(form: Any, *rest: Any) -> Any:
             logger("api").info("received", gatherer=form.info.gatherer)
-            return real(form)
+            return real(form, *rest)
         return said
 
     _replace("api.supports.service.request_sha256", make)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import threading
 import time
 from collections import Counter
@@ -50,14 +51,15 @@ Fault = Callable[[World, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """drained: seconds from the end of the faults to the last verdict, None where it did not come to that."""
+    """deaths: of workers, each of which cost an attempt.  drained: seconds from the end of the faults to the last verdict,
+    None where it did not come to that."""
 
     pair: str
     plan: Plan
     report: Report
     told: Told
     fired: Counter[str]
-    ends: Counter[int]
+    deaths: int
     drained: float | None
 
 
@@ -84,14 +86,16 @@ def run(place: Place, plan: Plan, faults: Sequence[Fault] = (), *, window: float
         drained = _drain(place, healed, drain, WAITING if plan.rounds else WAITING[:1])
         known = {sent.key: next(iter(sent.acked)) for sent in read_history(file.open()).sent.values() if sent.acked}
         asyncio.run(load.read(known))
-        ends = sum((kept.ends for kept in deployment.every), Counter[int]())
+        deaths = sum(count for kept in deployment.workers for code, count in kept.ends.items() if code not in IN_ORDER)
         history.write("end")
     told = read_history(file.open())
     report = Checker(told, place.database(), place.objects(), place.settings().key_file, frozenset(world.damaged)).check()
     _scan(place, report)
-    return Outcome(place.pair, plan, report, told, world.fired, ends, drained)
+    return Outcome(place.pair, plan, report, told, world.fired, deaths, drained)
 
 
+IN_ORDER = (0, -signal.SIGTERM)
+"""How a life ends that was asked to end."""
 WAITING = (
     "SELECT count(*) FROM jobs WHERE done_at IS NULL",
     "SELECT count(*) FROM outbox WHERE delivered_at IS NULL",

@@ -231,6 +231,22 @@ def test_a_repeated_request_is_answered_as_the_first_however_late(pair: StorageS
     anyio.run(run)
 
 
+def test_a_phone_past_its_rate_waits_and_others_do_not(tmp_path: Path) -> None:
+    async def run() -> None:
+        with service(tmp_path, limits={"device_requests_a_minute": 2}) as under_test:
+            for key in ("key-1", "key-2"):
+                assert (await under_test.send(key, headers=with_proof(right()))).status_code == 202
+            kept = under_test.kept()
+            refused = await under_test.send("key-3", headers=with_proof(right()))
+            check_problem(refused, 429, "too_many_requests")
+            assert 1 <= int(refused.headers["retry-after"]) <= 60
+            assert under_test.kept() == kept
+            assert (await under_test.send("key-4", headers=with_proof(OTHER.proof(URL, GOOD)))).status_code == 202
+            assert (await under_test.send("key-5")).status_code == 202
+
+    anyio.run(run)
+
+
 def test_of_fifty_replays_at_once_one_is_accepted(pair: StorageSettings) -> None:
     proof = right()
 

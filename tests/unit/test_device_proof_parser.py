@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.identity.device_proof import AHEAD_SECONDS, NONCE_SECONDS, Claimed, DeviceProofs
+from api.limits import RateLimiter
 from api.problems import Problem
 from pipeline.blobs.sealing import KEY_BYTES, Keyring
 from pipeline.errors import BadToken
@@ -34,7 +35,7 @@ class Hand:
 
 
 def proofs(clock: Hand | None = None, **changes: Any) -> DeviceProofs:
-    return DeviceProofs(URL, IdentitySettings.model_validate(changes), Keyring(b"k" * KEY_BYTES), clock or Hand())
+    return DeviceProofs(URL, IdentitySettings.model_validate(changes), Keyring(b"k" * KEY_BYTES), clock or Hand(), RateLimiter(60))
 
 
 def header(**changes: Any) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def test_a_nonce_lives_for_one_or_two_of_its_times(later: int, taken: bool) -> N
 
 
 def test_another_deployment_s_nonce_is_none() -> None:
-    other = DeviceProofs(URL, IdentitySettings(), Keyring(b"o" * KEY_BYTES), Hand())
+    other = DeviceProofs(URL, IdentitySettings(), Keyring(b"o" * KEY_BYTES), Hand(), RateLimiter(60))
     with pytest.raises(Problem):
         read(PHONE.sign(header(), claims(nonce=other.nonce()))).accept(sha256s(PARTS))
 
