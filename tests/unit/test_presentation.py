@@ -21,7 +21,7 @@ from pipeline.networks.presentation import COLUMNS, HEIGHT, TILE, WHOLE_WIDTH, W
 from pipeline.stages.decode import decode
 from pipeline.stages.geometry import card_frame
 from pipeline.stages.mosaic import OUTSIDE, WHOLE_PX_PER_MM, mosaic, patch_centres
-from pipeline.stages.presentation import chroma_spread, measure_presentation, selfie_grid
+from pipeline.stages.presentation import PATCH, _power, chroma_spread, measure_presentation, selfie_grid
 from pipeline.stages.rectify import rectify
 from pipeline.wiring import local_networks
 
@@ -165,3 +165,9 @@ def test_nothing_is_measured_of_a_card_too_small() -> None:
 def test_what_shows_colour_is_no_grey_copy() -> None:
     photo = seen(print_of())
     assert measure_presentation(photo, photo, card_frame(), local_networks(), CALIBRATION).photocopy == 0
+
+
+def test_the_power_spectrum_is_that_of_another_transform() -> None:
+    patches = np.random.default_rng(4).normal(size=(3, PATCH, PATCH)).astype(np.float32)
+    expected = np.abs(np.fft.rfft2(patches.astype(np.float64))) ** 2
+    assert _power(patches) == pytest.approx(expected, rel=1e-3, abs=1e-2)
