@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from pipeline.clock import from_millis
 from pipeline.records.engine import reading, writing
@@ -22,14 +22,18 @@ Detail = Mapping[str, str | int]
 
 def append(connection: Connection, *, actor: str, action: str, subject_id: str, detail: Detail) -> None:
     """Add one row within the caller's transaction, so that the trail tells it if and only if it happened."""
-    head = connection.execute(
-        update(audit_head).where(audit_head.c.id == 1).values(seq=audit_head.c.seq + 1)
-        .returning(audit_head.c.seq, audit_head.c.hash)).one()
-    row = {"seq": head.seq, "at": connection.execute(select(now_ms())).scalar_one(), "actor": actor, "action": action,
-           "subject_id": subject_id, "detail": json.dumps(dict(detail), sort_keys=True), "previous": head.hash}
+    head = connection.execute(_NEXT).one()
+    row = {"seq": head.seq, "at": head.at, "actor": actor, "action": action, "subject_id": subject_id,
+           "detail": json.dumps(dict(detail), sort_keys=True), "previous": head.hash}
     row["hash"] = _digest(row)
-    connection.execute(insert(audit).values(row))
-    connection.execute(update(audit_head).where(audit_head.c.id == 1).values(hash=row["hash"]))
+    connection.execute(_ROW, row)
+    connection.execute(_HEAD, {"head": row["hash"]})
+
+
+_NEXT = (update(audit_head).where(audit_head.c.id == 1).values(seq=audit_head.c.seq + 1)
+         .returning(audit_head.c.seq, audit_head.c.hash, now_ms().label("at")))
+_ROW = insert(audit)
+_HEAD = update(audit_head).where(audit_head.c.id == 1).values(hash=bindparam("head"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Update, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Engine, Update, bindparam, func, insert, select, update
 
 from pipeline.domain.support import State
 from pipeline.errors import LeaseLost
@@ -25,7 +25,8 @@ MAX_ATTEMPTS = 3
 
 _ANY_RIPE = select(jobs.c.id).where(
     jobs.c.kind == bindparam("kind"), jobs.c.done_at.is_(None), jobs.c.claimable_at <= now_ms()).limit(1)
-"""Made once: to make a statement anew takes most of the time that it takes."""
+"""Made once, as those below: to make a statement anew takes most of the time that it takes."""
+_JOB = insert(jobs).values(enqueued_at=now_ms(), claimable_at=now_ms(), attempts=0, fence=0)
 
 
 class JobKind(StrEnum):
@@ -56,9 +57,7 @@ class Lease:
 
 def enqueue(connection: Connection, job_id: str, kind: JobKind, subject_id: str, round_: int) -> None:
     """Add a job within the caller's transaction: it exists if and only if what it is about does."""
-    connection.execute(insert(jobs).values(
-        id=job_id, kind=kind.value, subject_id=subject_id, round=round_, enqueued_at=now_ms(), claimable_at=now_ms(),
-        attempts=0, fence=0))
+    connection.execute(_JOB, {"id": job_id, "kind": kind.value, "subject_id": subject_id, "round": round_})
     ring(connection, Channel.JOBS)
 
 
@@ -96,7 +95,7 @@ def claim(engine: Engine, kind: JobKind, worker: str, lease_seconds: float, *, l
 def heartbeat(engine: Engine, lease: Lease, lease_seconds: float) -> None:
     """Keep the lease for another `lease_seconds` from now. Raises `LeaseLost`."""
     with writing(engine) as connection:
-        _demand_one(connection, _held(lease).values(claimable_at=_from_now(lease_seconds)))
+        _demand_one(connection, _held(lease.id, lease.token).values(claimable_at=_from_now(lease_seconds)))
 
 
 def release(engine: Engine, lease: Lease, *, error: str | None = None, wait_seconds: float = 0.0, counts: bool = True) -> None:
@@ -106,14 +105,15 @@ def release(engine: Engine, lease: Lease, *, error: str | None = None, wait_seco
     drains, a database that did not answer.
     """
     with writing(engine) as connection:
-        _demand_one(connection, _held(lease).values(
+        _demand_one(connection, _held(lease.id, lease.token).values(
             claimable_at=_from_now(wait_seconds), worker=None, last_error=error,
             attempts=jobs.c.attempts if counts else jobs.c.attempts - 1))
 
 
 def complete(connection: Connection, lease: Lease) -> None:
     """Mark the job done within the caller's transaction, if the lease's token is still the row's. Raises `LeaseLost`."""
-    _demand_one(connection, _held(lease).values(done_at=now_ms(), last_error=None))
+    if connection.execute(_DONE, {"job": lease.id, "token": lease.token}).rowcount != 1:
+        raise LeaseLost("somebody else holds the job, or it is done")
 
 
 def close(engine: Engine, lease: Lease) -> None:
@@ -124,14 +124,13 @@ def close(engine: Engine, lease: Lease) -> None:
 
 def demand_held(connection: Connection, lease: Lease) -> None:
     """Raises `LeaseLost` where the lease's token is not the row's any more, within the caller's transaction."""
-    held = select(jobs.c.id).where(jobs.c.id == lease.id, jobs.c.fence == lease.token, jobs.c.done_at.is_(None))
-    if connection.execute(held).one_or_none() is None:
+    if connection.execute(_STILL_HELD, {"job": lease.id, "token": lease.token}).one_or_none() is None:
         raise LeaseLost("somebody else holds the job, or it is done")
 
 
 def demand_waiting(connection: Connection, lease: Lease) -> None:
     """Hold the support's row, so that it is not erased before the caller's transaction ends. Raises `LeaseLost` where it was."""
-    row = connection.execute(select(supports.c.state).where(supports.c.id == lease.subject_id).with_for_update()).one_or_none()
+    row = connection.execute(_STATE, {"support": lease.subject_id}).one_or_none()
     if row is None or row.state == State.ERASED.value:
         raise LeaseLost("the support was erased")
 
@@ -153,10 +152,14 @@ def backlog(engine: Engine, kind: JobKind) -> Backlog:
     return Backlog(row.jobs, max(0, row.age or 0) / 1000)
 
 
-def _held(lease: Lease) -> Update:
+def _held(job: str | BindParameter[str], token: int | BindParameter[int]) -> Update:
     """The one condition under which the holder of a lease may write."""
-    return update(jobs).where(jobs.c.id == lease.id, jobs.c.fence == lease.token, jobs.c.worker.is_not(None),
-                              jobs.c.done_at.is_(None))
+    return update(jobs).where(jobs.c.id == job, jobs.c.fence == token, jobs.c.worker.is_not(None), jobs.c.done_at.is_(None))
+
+
+_DONE = _held(bindparam("job"), bindparam("token")).values(done_at=now_ms(), last_error=None)
+_STILL_HELD = select(jobs.c.id).where(jobs.c.id == bindparam("job"), jobs.c.fence == bindparam("token"), jobs.c.done_at.is_(None))
+_STATE = select(supports.c.state).where(supports.c.id == bindparam("support")).with_for_update()
 
 
 def _demand_one(connection: Connection, statement: Update) -> None:

@@ -27,11 +27,13 @@ ABOUT_SUPPORTS = frozenset({EventKind.RECEIVED, EventKind.DECIDED, EventKind.FIN
 """Those that a webhook may ask for."""
 
 
+_EVENT = insert(outbox).values(created_at=now_ms())
+
+
 def append(connection: Connection, kind: EventKind, subject_id: str, body: Mapping[str, str | int | list[str]]) -> str:
     """Add one event within the caller's transaction: its id. `body`: ids and codes only."""
     event_id = str(uuid_utils.compat.uuid7())
-    connection.execute(insert(outbox).values(
-        id=event_id, kind=kind.value, subject_id=subject_id, body=json.dumps(dict(body), sort_keys=True),
-        created_at=now_ms()))
+    connection.execute(_EVENT, {"id": event_id, "kind": kind.value, "subject_id": subject_id,
+                                "body": json.dumps(dict(body), sort_keys=True)})
     ring(connection, Channel.EVENTS)
     return event_id

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 import uuid_utils.compat
-from sqlalchemy import Connection, Engine, RowMapping, Select, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.blobs.sealing import WrappedKey
@@ -187,17 +187,40 @@ def insert_support(engine: Engine, new: NewSupport) -> tuple[str, bool]:
     return (new.id, True) if known is None else (known.support_id, False)
 
 
+# Statements that every support needs are made once: to make one anew takes most of the time that it takes.
+_NEW = insert(supports).values(state=State.RECEIVED.value, round=FIRST_ROUND, version=1, received_at=now_ms(),
+                               updated_at=now_ms())
+_NEW_KEY = insert(support_keys).values(created_at=now_ms())
+_NEW_PARTS = insert(parts)
+_GIVEN_UP = select(collected_blobs.c.blob_key).where(
+    collected_blobs.c.blob_key.in_(bindparam("blob_keys", expanding=True))).limit(1)
+_ANSWERED = insert(idempotency).values(created_at=now_ms())
+_KNOWN = select(idempotency).where(idempotency.c.client_id == bindparam("client"), idempotency.c.key == bindparam("request"))
+_JUDGED = (update(supports)
+           .where(supports.c.id == bindparam("support"), supports.c.round == bindparam("judged"),
+                  supports.c.state == State.PROCESSING.value)
+           .values(state=bindparam("next"), version=supports.c.version + 1, updated_at=now_ms()))
+_VERDICT = insert(verdicts).values(decided_at=now_ms())
+_NEIGHBOURS = (update(fingerprints)
+               .where(fingerprints.c.support_id == bindparam("support"), fingerprints.c.round == bindparam("judged"))
+               .values(neighbours=bindparam("sealed_neighbours")))
+_SUPPORT = select(supports).where(supports.c.id == bindparam("support"))
+_SUPPORT_HELD = _SUPPORT.with_for_update()
+_KEY = select(support_keys).where(support_keys.c.support_id == bindparam("support"))
+_VERDICTS = select(verdicts).where(verdicts.c.support_id == bindparam("support")).order_by(verdicts.c.round)
+_DECISION = select(decisions).where(decisions.c.support_id == bindparam("support"))
+_PARTS = select(parts).where(parts.c.support_id == bindparam("support")).order_by(parts.c.part, parts.c.version)
+
+
 def _insert(connection: Connection, new: NewSupport) -> None:
     remember_request(connection, new.client_id, new.idempotency, Repeated(new.id, FIRST_ROUND))
-    connection.execute(insert(supports).values(
-        id=new.id, client_id=new.client_id, process=new.process, policy_version=new.policy_version,
-        as_of=new.as_of.isoformat(), state=State.RECEIVED.value, round=FIRST_ROUND, version=1, received_at=now_ms(),
-        updated_at=now_ms(), applicant=new.applicant, device=None if new.proof is None else new.proof.device))
+    connection.execute(_NEW, {
+        "id": new.id, "client_id": new.client_id, "process": new.process, "policy_version": new.policy_version,
+        "as_of": new.as_of.isoformat(), "applicant": new.applicant, "device": None if new.proof is None else new.proof.device})
     if new.proof is not None:
         spend(connection, new.proof)
     insert_parts(connection, new.id, new.parts)
-    connection.execute(insert(support_keys).values(
-        support_id=new.id, kek_id=new.key.kek_id, wrapped=new.key.wrapped, created_at=now_ms()))
+    connection.execute(_NEW_KEY, {"support_id": new.id, "kek_id": new.key.kek_id, "wrapped": new.key.wrapped})
     enqueue(connection, new_support_id(), JobKind.SUPPORT, new.id, FIRST_ROUND)
     outbox.append(connection, outbox.EventKind.RECEIVED, new.id, {"support": new.id, "round": FIRST_ROUND})
     audit.append(connection, actor=new.client_id, action="support.received", subject_id=new.id,
@@ -206,12 +229,11 @@ def _insert(connection: Connection, new: NewSupport) -> None:
 
 def insert_parts(connection: Connection, support_id: str, stored: Sequence[StoredPart]) -> None:
     """Raises `Unavailable` where the collector was quicker: the request took so long that its blobs were given up."""
-    connection.execute(insert(parts), [
+    connection.execute(_NEW_PARTS, [
         {"support_id": support_id, "part": part.part, "version": part.version, "sha256": part.sha256, "size": part.size,
          "blob_key": part.blob_key} for part in stored])
     # Only now: the insert waits for a collector's lock (records.upkeep), and then what it gave up is to be seen.
-    given_up = select(collected_blobs.c.blob_key).where(collected_blobs.c.blob_key.in_([part.blob_key for part in stored]))
-    if connection.execute(given_up.limit(1)).first() is not None:
+    if connection.execute(_GIVEN_UP, {"blob_keys": [part.blob_key for part in stored]}).first() is not None:
         raise Unavailable("the request took longer than unnamed blobs are kept", code="blobs_collected")
 
 
@@ -222,14 +244,12 @@ def find_repeated(engine: Engine, client_id: str, key: IdempotencyKey) -> Repeat
 
 
 def remember_request(connection: Connection, client_id: str, key: IdempotencyKey, answer: Repeated) -> None:
-    connection.execute(insert(idempotency).values(
-        client_id=client_id, key=key.key, request_sha256=key.request_sha256, support_id=answer.support_id, round=answer.round,
-        created_at=now_ms()))
+    connection.execute(_ANSWERED, {"client_id": client_id, "key": key.key, "request_sha256": key.request_sha256,
+                                   "support_id": answer.support_id, "round": answer.round})
 
 
 def known_request(connection: Connection, client_id: str, key: IdempotencyKey) -> Repeated | None:
-    row = connection.execute(select(idempotency).where(
-        idempotency.c.client_id == client_id, idempotency.c.key == key.key)).one_or_none()
+    row = connection.execute(_KNOWN, {"client": client_id, "request": key.key}).one_or_none()
     if row is None:
         return None
     if row.request_sha256 == "":
@@ -250,20 +270,16 @@ def finish(engine: Engine, lease: Lease, finished: Finished,
     codes = [f"{reason.code}:{reason.subject.value}" for reason in finished.reasons]
     with writing(engine) as connection:
         complete(connection, lease)
-        moved = connection.execute(
-            update(supports)
-            .where(supports.c.id == lease.subject_id, supports.c.round == lease.round, supports.c.state == State.PROCESSING.value)
-            .values(state=state.value, version=supports.c.version + 1, updated_at=now_ms()))
+        this = {"support": lease.subject_id, "judged": lease.round}
+        moved = connection.execute(_JUDGED, {**this, "next": state.value})
         if moved.rowcount != 1:
             raise LeaseLost("the support no longer waits for this round's verdict")
         check(connection)
-        connection.execute(insert(verdicts).values(
-            support_id=lease.subject_id, round=lease.round, outcome=finished.outcome.value, reasons=json.dumps(codes),
-            policy_version=finished.policy_version, fence=lease.token, decided_at=now_ms(), sealed=finished.sealed_verdict))
+        connection.execute(_VERDICT, {
+            "support_id": lease.subject_id, "round": lease.round, "outcome": finished.outcome.value, "reasons": json.dumps(codes),
+            "policy_version": finished.policy_version, "fence": lease.token, "sealed": finished.sealed_verdict})
         if finished.sealed_neighbours is not None:
-            connection.execute(update(fingerprints).where(
-                fingerprints.c.support_id == lease.subject_id, fingerprints.c.round == lease.round)
-                .values(neighbours=finished.sealed_neighbours))
+            connection.execute(_NEIGHBOURS, {**this, "sealed_neighbours": finished.sealed_neighbours})
         outbox.append(connection, outbox.EventKind.DECIDED, lease.subject_id,
                       {"support": lease.subject_id, "round": lease.round, "outcome": finished.outcome.value, "reasons": codes})
         audit.append(connection, actor="worker", action="support.decided", subject_id=lease.subject_id,
@@ -273,16 +289,16 @@ def finish(engine: Engine, lease: Lease, finished: Finished,
 def get_support(engine: Engine, support_id: str, client_id: str | None = None) -> SupportRecord:
     """The support as it stands. With `client_id`, another client's support is as absent as none. Raises `NotFound`, `Erased`."""
     with reading(engine) as connection:
-        return _read(connection, select(supports).where(supports.c.id == support_id), client_id)
+        return _read(connection, _SUPPORT, support_id, client_id)
 
 
 def lock_support(connection: Connection, support_id: str, client_id: str | None = None) -> SupportRecord:
     """As `get_support`, within the caller's transaction, which nobody's change of the support can come between."""
-    return _read(connection, select(supports).where(supports.c.id == support_id).with_for_update(), client_id)
+    return _read(connection, _SUPPORT_HELD, support_id, client_id)
 
 
-def _read(connection: Connection, query: Select[Any], client_id: str | None) -> SupportRecord:
-    row = connection.execute(query).mappings().one_or_none()
+def _read(connection: Connection, query: Select[Any], support_id: str, client_id: str | None) -> SupportRecord:
+    row = connection.execute(query, {"support": support_id}).mappings().one_or_none()
     if row is None or client_id not in (None, row["client_id"]):
         raise NotFound("no such support", code="support_not_found")
     demand_not_erased(connection, row["id"], State(row["state"]))
@@ -290,11 +306,11 @@ def _read(connection: Connection, query: Select[Any], client_id: str | None) -> 
 
 
 def _record(connection: Connection, row: RowMapping) -> SupportRecord:
-    of_support = row["id"]
-    key = connection.execute(select(support_keys).where(support_keys.c.support_id == of_support)).one_or_none()
-    judged = connection.execute(select(verdicts).where(verdicts.c.support_id == of_support).order_by(verdicts.c.round))
-    decided = connection.execute(select(decisions).where(decisions.c.support_id == of_support)).one_or_none()
-    rows = connection.execute(select(parts).where(parts.c.support_id == of_support).order_by(parts.c.part, parts.c.version))
+    this = {"support": row["id"]}
+    key = connection.execute(_KEY, this).one_or_none()
+    judged = connection.execute(_VERDICTS, this)
+    decided = connection.execute(_DECISION, this).one_or_none()
+    rows = connection.execute(_PARTS, this)
     stored = [StoredPart(part.part, part.version, part.sha256, part.size, part.blob_key) for part in rows]
     return SupportRecord(
         id=row["id"], client_id=row["client_id"], process=row["process"], policy_version=row["policy_version"],
