@@ -13,6 +13,7 @@ from api.doorman import Doorman
 from api.erasures import endpoints as erasures
 from api.health import endpoints as health
 from api.identity import endpoints as activations
+from api.identity.client_proof import ClientProofs
 from api.identity.device_proof import DeviceProofs
 from api.identity.providers import Providers
 from api.identity.service import Activations
@@ -52,6 +53,7 @@ class Services:
     allow_loopback: bool
     """Webhooks may be on this machine."""
     devices: DeviceProofs
+    clients: ClientProofs
     tokens: TokenIssuer
     activations: Activations
     providers: Providers
@@ -80,7 +82,9 @@ def create_app(
         gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes),
         storing=StoreGate(settings.max_storing), limiter=limiter,
         shared_metrics=settings.shared_metrics, streams=Streams(settings.max_streams),
-        allow_loopback=allow_loopback, devices=devices, tokens=tokens, activations=Activations(storage, tokens, clock),
+        allow_loopback=allow_loopback, devices=devices, tokens=tokens,
+        clients=ClientProofs(public_url, settings.certificates_from, storage, clock),
+        activations=Activations(storage, tokens, clock),
         providers=Providers(identity, clock), closing=threading.Event())
     app.add_middleware(Manners, limiter=limiter)
     app.add_middleware(Doorman, gate=app.state.services.storing, limiter=limiter, routes=[

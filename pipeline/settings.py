@@ -6,6 +6,7 @@ APOYO_STORAGE__DATA_DIR=/srv/apoyo. What is not set has a default that runs on o
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from collections.abc import Mapping
@@ -116,8 +117,18 @@ class ApiSettings(_Section):
     two cores and a disk busy (`apoyo bench load`). Below the 40 threads of the process, so that reading goes on."""
     max_streams: int = Field(default=64, ge=0)
     """Streams of events that one process holds; past it the answer is 503. Each reads one row four times a second."""
+    certificates_from: tuple[str, ...] = Field(default=(), examples=['["10.0.0.7", "10.1.0.0/16"]'])
+    """Addresses of proxies that end TLS, check clients' certificates and tell them in `Client-Cert` (RFC 9440); they must take
+    the header away where a client sent it. Empty: the header counts for nothing."""
     shared_metrics: bool = False
     """/metrics adds up every process that writes to PROMETHEUS_MULTIPROC_DIR; `apoyo serve` sets both."""
+
+    @field_validator("certificates_from")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            ipaddress.ip_network(one)
+        return value
 
 
 class WorkerSettings(_Section):

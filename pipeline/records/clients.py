@@ -112,7 +112,7 @@ def rotate_client(engine: Engine, client_id: str, secret: str, overlap_seconds: 
     Raises `NotFound` (`client_not_found`), `Conflict` (`client_revoked`).
     """
     with writing(engine) as connection:
-        row = _locked(connection, client_id)
+        row = demand_active(connection, client_id)
         now = connection.execute(select(now_ms())).scalar_one()
         until = now + int(overlap_seconds * 1000)
         connection.execute(update(clients).where(clients.c.id == client_id).values(
@@ -127,7 +127,7 @@ def revoke_client(engine: Engine, client_id: str) -> None:
     Raises `NotFound` (`client_not_found`), `Conflict` (`client_revoked`).
     """
     with writing(engine) as connection:
-        _locked(connection, client_id)
+        demand_active(connection, client_id)
         connection.execute(update(clients).where(clients.c.id == client_id).values(disabled_at=now_ms(), previous_until=None))
         theirs = select(webhooks.c.id).where(webhooks.c.client_id == client_id)
         connection.execute(update(webhooks).where(webhooks.c.client_id == client_id, webhooks.c.deleted_at.is_(None)).values(
@@ -138,7 +138,8 @@ def revoke_client(engine: Engine, client_id: str) -> None:
         audit.append(connection, actor="operator", action="client.revoked", subject_id=client_id, detail={})
 
 
-def _locked(connection: Connection, client_id: str) -> Row[tuple[object, ...]]:
+def demand_active(connection: Connection, client_id: str) -> Row[tuple[object, ...]]:
+    """The client's row, held till the transaction ends. Raises `NotFound` (`client_not_found`), `Conflict` (`client_revoked`)."""
     row = connection.execute(select(clients).where(clients.c.id == client_id).with_for_update()).one_or_none()
     if row is None:
         raise NotFound("no such client: `apoyo clients list` names them", code="client_not_found")

@@ -63,6 +63,17 @@ clients = Table(
     Column("previous_until", BigInteger),
 )
 
+client_keys = Table(
+    "client_keys", METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("client_id", _ID, ForeignKey("clients.id"), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),
+    Column("pem", Text, nullable=False),
+    Column("added_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),
+)
+"""Public halves alone. One that was removed stays, so that it does not come back."""
+
 processes = Table(
     "processes", METADATA,
     Column("id", _ID, primary_key=True),
