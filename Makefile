@@ -64,6 +64,7 @@ evaluate-presentation: weights ## are copies and screens suspected, and cards no
 
 evaluate-reuse: weights ## are copies found, and others not called copies: docs/reuse.md (faces: with the data folder, see --help)
 	@$(BIN)/python -m models.evaluation.reuse --write
+	@$(BIN)/python -m models.evaluation.surroundings --write
 	@$(BIN)/python -m benchmarks.page
 
 evaluate-signature: weights ## are blanks, dots and lines told from signatures: docs/signature.md and the limits (Omniglot's strokes: see --help)

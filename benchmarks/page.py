@@ -42,7 +42,8 @@ def main() -> None:
             write(json.loads(path.read_text(encoding="utf-8")))
     accuracy, costs = result_of("reuse_accuracy"), result_of("reuse")
     if accuracy is not None:
-        (DOCS / "reuse.md").write_text("\n".join(reuse_lines(accuracy, costs, _made_on(accuracy))) + "\n", encoding="utf-8")
+        (DOCS / "reuse.md").write_text("\n".join(reuse_lines(accuracy, costs, _made_on(accuracy),
+                                                                result_of("reuse_background"))) + "\n", encoding="utf-8")
     presentation = result_of("presentation")
     if presentation is not None:
         page = "\n".join(presentation_lines(presentation, _made_on(presentation))) + "\n"

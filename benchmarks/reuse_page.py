@@ -23,7 +23,8 @@ of signatures are moved and made smaller, compressed, or lit otherwise. In brack
 """
 
 
-def reuse_lines(accuracy: dict[str, Any], costs: dict[str, Any] | None, made_on: str) -> list[str]:
+def reuse_lines(accuracy: dict[str, Any], costs: dict[str, Any] | None, made_on: str,
+                background: dict[str, Any] | None = None) -> list[str]:
     """The page's lines."""
     lines = [HEAD, f"Seed {accuracy['seed']}, {made_on}.", "", "| a copy of | limit, bits of 512 | by its hash | by anything "
              "| of those seen | farthest within |", "|---|---|---|---|---|---|"]
@@ -43,6 +44,7 @@ def reuse_lines(accuracy: dict[str, Any], costs: dict[str, Any] | None, made_on:
     lines += ["", f"All sides of cards together: {alike} of {pairs} pairs called alike"
               + (f" (at most {3 / pairs:.1e})." if alike == 0 else ".")]
     lines += face_lines(accuracy) if "face" in accuracy else []
+    lines += background_lines(background) if background else []
     return lines + (cost_lines(costs) if costs else [])
 
 
@@ -66,6 +68,18 @@ def face_lines(accuracy: dict[str, Any]) -> list[str]:
             f"normal fit far outside of what was measured. The same photograph as a portrait again (cosine "
             f"0.9): {portrait['found']['said']}; another photograph of the same person: "
             f"{portrait['other']['said']}."]
+
+
+def background_lines(background: dict[str, Any]) -> list[str]:
+    return ["", "## One sender, one surface", "",
+            "Where a process says so (`background_supports`), so many other supports of one sender whose cards lie on what looks "
+            "the same surface are a lead to a person, and so are more supports of a sender than `sender_supports`. A sender is "
+            "the phone that proved itself, else the phone or the gatherer that the words name. The newest 64 are compared; "
+            "decision 27 says how. Drawn desks, each photographed with other cards, from other sides, in other light and at "
+            f"other places of it ({background['desks']} desks, {background['photographs']} photographs, half of them to set the "
+            f"limit): pairs of one desk called alike {background['found']['said']}, of different desks "
+            f"{background['confused']['said']}. Two white tables look the same: the number asked for must be well above what "
+            "chance gives among 64, and a gatherer with a table of his own is no fraud: a person looks."]
 
 
 def cost_lines(costs: dict[str, Any]) -> list[str]:

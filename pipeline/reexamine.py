@@ -87,7 +87,7 @@ class Reexaminer:
         policy = find_process(self._storage.engine, record.process, version).process
         capture = capture_of(load_parts(self._storage, record), {part.part: part.sha256 for part in record.parts})
         evidence = judge.examine(capture, judge.networks, judge.calibration)
-        looked = self._search.look_up(asked_of(self._storage, record, evidence.fingerprints, everywhere=policy.reuse_everywhere))
+        looked = self._search.look_up(asked_of(self._storage, record, evidence.fingerprints, capture.info, policy))
         roll = judge.roll.ask(evidence)
         known_phone = activated(self._storage.engine, record.client_id, record.device)
         context = Context(capture.info, policy, judge.calibration, record.as_of, looked.reuse, roll, record.round,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -17,22 +17,26 @@ from sqlalchemy import Connection
 from pipeline import telemetry
 from pipeline.blobs.sealing import Keyring
 from pipeline.domain.evidence import Fingerprints
-from pipeline.domain.reuse import Kind, Limits, Neighbour, Reuse, Seen, differ, in_common, seen_for, there_is
+from pipeline.domain.reuse import Kind, Limits, Neighbour, Reuse, Seen, differ, in_common, same_background, seen_for, there_is
 from pipeline.errors import ApoyoError, Corrupt
 from pipeline.records.engine import reading
 from pipeline.records.reuse import (
     Registered,
     Standing,
+    count_by,
     exact_neighbours,
     hold_registrations,
     read_after,
     registered_after,
+    registered_by,
     registered_of,
     standing,
 )
 from pipeline.records.storage import Storage
 from pipeline.reuse_index import ReuseIndex
 
+COMPARED_BACKGROUNDS = 64
+"""Of one sender's supports, how many are compared by what they lie on, the newest: to open one takes 0.03 ms."""
 COMPARED_PORTRAITS = 16
 """Of supports with the same card, how many portraits are compared with this one's, the newest."""
 
@@ -49,13 +53,17 @@ class Overtaken(ApoyoError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A support's own side of the look-up. card: its keyed digest.  process: where neighbours are; None: everywhere."""
+    """A support's own side of the look-up. card, sender: keyed digests.  process: where neighbours are; None: everywhere.
+    background: whether those of the sender are to be compared.  most: up to how many of the sender's supports are counted."""
 
     support_id: str
     process: str | None
     applicant: str | None
     card: str | None
     prints: Fingerprints = field(repr=False)
+    sender: str | None = None
+    background: bool = False
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +124,23 @@ class ReuseSearch:
             with reading(self._storage.engine) as connection:
                 neighbours = alike | known | self._exact(connection, asked)
                 there = standing(connection, neighbours, asked.process)
+                backgrounds, of_sender = self._of_sender(connection, asked)
         counted = frozenset(one for one in neighbours if one.support_id in there)
-        return Looked(self._answer(asked, counted, there), counted, seq)
+        reuse = replace(self._answer(asked, counted, there), background=backgrounds, sender=of_sender)
+        return Looked(reuse, counted, seq)
+
+    def _of_sender(self, connection: Connection, asked: Asked) -> tuple[int | None, int | None]:
+        """Of the sender's newest other supports, how many lie on what looks the same; and how many there are."""
+        if asked.sender is None:
+            return None, None
+        alike: set[str] = set()
+        if asked.background and asked.prints.background is not None:
+            for row in registered_by(connection, asked.sender, asked.support_id, COMPARED_BACKGROUNDS):
+                prints = open_prints(self._storage.keyring, row)
+                if prints is not None and same_background(asked.prints, prints, self._limits):
+                    alike.add(row.support_id)
+        return (len(alike) if asked.background else None,
+                count_by(connection, asked.sender, asked.support_id, asked.most) if asked.most else None)
 
     def demand_nothing_new(self, asked: Asked, looked: Looked, connection: Connection) -> None:
         """Raises `Overtaken` where something else turned out to be in common since, within the transaction that is to write the
@@ -169,4 +192,4 @@ def open_prints(keyring: Keyring, row: Registered) -> Fingerprints | None:
         return None
     values = json.loads(opened)
     return Fingerprints(values["part_sha256"], values["perceptual"], None if values["face"] is None else tuple(values["face"]),
-                        values["card_key"])
+                        values["card_key"], None if values.get("background") is None else tuple(values["background"]))

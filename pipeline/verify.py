@@ -23,6 +23,7 @@ from pipeline.stages.read_front import read_front
 from pipeline.stages.read_mrz import read_mrz
 from pipeline.stages.signature import judge_ink
 from pipeline.stages.signature_ink import find_ink
+from pipeline.stages.surroundings import surroundings
 from pipeline.stopwatch import Stopwatch
 
 SELFIE_SIDE = 1000
@@ -67,7 +68,8 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
                                layouts=aligned.layouts)
     with watch.stage("fingerprints"):
         prints = fingerprints(capture, Seen(front.grey if front else None, back.grey if back else None, ink),
-                              faces.selfie, faces.embedding, readings)
+                              faces.selfie, faces.embedding, readings,
+                              surroundings(front.photo.view, front.quad) if front else None)
 
     with watch.stage("quality"):
         seen_front = front_evidence(front, aligned, model.candidates, text, faces.evidence) if front else None

@@ -24,6 +24,7 @@ from pipeline.clock import utc_now
 from pipeline.domain.capture import Capture, Part
 from pipeline.domain.context import Context
 from pipeline.domain.evidence import Evidence, Fingerprints
+from pipeline.domain.process import Process
 from pipeline.domain.reuse import Limits, Neighbour
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.verdict import Outcome, Reason, Subject
@@ -160,7 +161,7 @@ class Worker:
         evidence = judge.examine(capture, judge.networks, judge.calibration)
         faults.point("work.examined")
         roll = judge.roll.ask(evidence)
-        asked = self._register(lease, record, evidence, policy.reuse_everywhere, key)
+        asked = self._register(lease, record, evidence, capture.info, policy, key)
         known: frozenset[Neighbour] = frozenset()
         known_phone = activated(self._storage.engine, record.client_id, record.device)
         while True:
@@ -183,10 +184,12 @@ class Worker:
             telemetry.STAGE_SECONDS.labels(stage).observe(ms / 1000)
         return finished
 
-    def _register(self, lease: Lease, record: SupportRecord, evidence: Evidence, everywhere: bool, key: SupportKey) -> Asked:
+    def _register(self, lease: Lease, record: SupportRecord, evidence: Evidence, info: SupportInfo, policy: Process,
+                  key: SupportKey) -> Asked:
         """Others see this support from here on, before it is looked up itself."""
-        asked = asked_of(self._storage, record, evidence.fingerprints, everywhere=everywhere)
-        register(self._storage.engine, lease, key.seal("fingerprints", record.round, _json(asdict(asked.prints))), asked.card)
+        asked = asked_of(self._storage, record, evidence.fingerprints, info, policy)
+        register(self._storage.engine, lease, key.seal("fingerprints", record.round, _json(asdict(asked.prints))), asked.card,
+                 asked.sender)
         faults.point("work.registered")
         return asked
 
@@ -247,10 +250,13 @@ def capture_of(parts: Mapping[str, bytes], sha256: Mapping[str, str]) -> Capture
                    SupportInfo.parse(parts.get(INFO, b"{}")), {part: sha256[part] for part in Part if part in sha256})
 
 
-def asked_of(storage: Storage, record: SupportRecord, prints: Fingerprints, *, everywhere: bool) -> Asked:
-    """What a support is looked for by among others. everywhere: in all processes of the deployment."""
+def asked_of(storage: Storage, record: SupportRecord, prints: Fingerprints, info: SupportInfo, policy: Process) -> Asked:
+    """What a support is looked for by among others, in all processes of the deployment or in its own, as the policy says."""
     card = None if prints.card_key is None else storage.keyring.search_digest(prints.card_key)
-    return Asked(record.id, None if everywhere else record.process, record.applicant, card, prints)
+    by = record.device or info.device or info.gatherer  # the phone proved it; the words only say it
+    sender = None if by is None else storage.keyring.search_digest(f"sender|{record.process}|{by}")
+    return Asked(record.id, None if policy.reuse_everywhere else record.process, record.applicant, card, prints, sender,
+                 policy.background_supports > 0, policy.sender_supports + 1 if policy.sender_supports else 0)
 
 
 def heading_of(record: SupportRecord) -> Heading:

@@ -91,7 +91,7 @@ def mutant(name: str, place: Place, seconds: float) -> Result:
     return Result(f"mutant {name}", place.pair, wrong, {"what": one.what, "caught by": one.invariant, "found": found})
 
 
-def poison(place: Place, seconds: float, rate: float = 8.0) -> Result:
+def poison(place: Place, seconds: float, rate: float) -> Result:
     """How long others wait beside a front that ends, or holds, whoever examines it, and how long without it.
 
     rate: what one worker takes while the other is gone.
@@ -181,7 +181,7 @@ def checks(pair: str, *, short: bool, seed: int) -> dict[str, Check]:
     if pair == "sqlite+folder":
         found["lost_cache"] = lambda place: lost_cache(place, 50 if short else 500)
     if not short or pair == "sqlite+folder":
-        found["poison"] = lambda place: poison(place, 10.0 if short else 30.0)
+        found["poison"] = lambda place: poison(place, 10.0 if short else 30.0, rate)
     if not short:  # on a busy machine it measures its neighbours
         found["overload"] = lambda place: overload(place, 20.0)
     return found

@@ -12,10 +12,23 @@ _SUFFIX = {Seen.SAME_APPLICANT: "", Seen.OTHER_APPLICANT: "_other_applicant"}
 
 
 def reuse_image(_: Evidence, context: Context) -> Check:
-    """One of the photographs, itself or changed a little; worst where the card in it now bears other numbers."""
+    """One of the photographs, itself or changed a little; worst where the card in it now bears other numbers. Where the process
+    asks for it also: too many of one sender's supports on what looks the same surface, or too many of them at all."""
     if context.reuse.data_differ:
         return failed(CheckName.REUSE_IMAGE, "reuse.data_differ", Subject.SUPPORT, "this picture came with another card's data")
-    return _judge(CheckName.REUSE_IMAGE, "image", context.reuse.image)
+    return _of_sender(context) or _judge(CheckName.REUSE_IMAGE, "image", context.reuse.image)
+
+
+def _of_sender(context: Context) -> Check | None:
+    """A lead that concerns one sender; None where there is none, or a picture was seen elsewhere, which says more."""
+    reuse, policy = context.reuse, context.policy
+    if reuse.image in _SUFFIX:
+        return None
+    if policy.background_supports and (reuse.background or 0) >= policy.background_supports:
+        return failed(CheckName.REUSE_IMAGE, "reuse.background", Subject.SUPPORT, "many of this sender's lie on one surface")
+    if policy.sender_supports and (reuse.sender or 0) >= policy.sender_supports:
+        return failed(CheckName.REUSE_IMAGE, "reuse.sender", Subject.SUPPORT, "this sender sent more than the process expects")
+    return None
 
 
 def reuse_card(_: Evidence, context: Context) -> Check:

@@ -306,6 +306,8 @@ class Fingerprints:
     """The portrait's embedding (the selfie's where the card shows no face)."""
     card_key: str | None
     """Digest of CIC and identificador, where they were read."""
+    background: tuple[float, ...] | None = None
+    """What the front lies on (`pipeline.stages.surroundings`), where enough of it is seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,10 @@ class Process:
     """From when the days run: a support's last `change`, or the process's end (`close`) where that is later."""
     reuse_everywhere: bool = False
     """Copies are looked for in every process of the deployment, not in this one alone."""
+    background_supports: int = 0
+    """So many other supports of one sender on what looks the same surface are a lead to a person; 0: not looked for."""
+    sender_supports: int = 0
+    """More supports of one sender are a lead to a person; 0: not counted."""
     max_retakes: int = 5
     """Whoever was asked this often and still could not needs a person, not another try."""
     activation: bool = False

@@ -80,7 +80,8 @@ def _of_reuse() -> dict[str, ReasonKind]:
     message = "Necesitamos comparar tu apoyo con los demás que recibimos."
     kinds = {f"reuse.{what}{suffix}": _review(message, ine) for what in ("image", "card", "face", "signature")
              for suffix, ine in (("", Ine.DUPLICATE), ("_other_applicant", Ine.DUPLICATE_ELSEWHERE))}
-    return {**kinds, "reuse.data_differ": _review(message, Ine.CARD), "reuse.portrait_differs": _review(message, Ine.CARD)}
+    return {**kinds, "reuse.data_differ": _review(message, Ine.CARD), "reuse.portrait_differs": _review(message, Ine.CARD),
+            "reuse.background": _review(message, Ine.OTHER), "reuse.sender": _review(message, Ine.OTHER)}
 
 
 CATALOGUE: dict[str, ReasonKind] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,6 +41,8 @@ class Seen(StrEnum):
 class Reuse:
     """Where each was seen; None: not looked up, or there was nothing to look up by.
 
+    background, sender: of this sender's other supports in the process, how many of the newest lie on what looks the same, and
+    how many there are; counted as far as the policy asks for it.
     data_differ: one of the card's pictures was seen with another card's numbers.  portrait_differs: the card's numbers were
     seen with another face.
     """
@@ -50,6 +53,8 @@ class Reuse:
     signature: Seen | None = None
     data_differ: bool = False
     portrait_differs: bool = False
+    background: int | None = None
+    sender: int | None = None
 
 
 NOT_LOOKED_UP = Reuse()
@@ -59,20 +64,23 @@ NOT_LOOKED_UP = Reuse()
 class Limits:
     """Up to how many of the 512 bits two hashes of a part may differ, and from which cosine two portraits are of one person.
 
-    portrait: from which they are one photograph.  other_face: below which they are not of one person.
+    portrait: from which they are one photograph.  other_face: below which they are not of one person.  background: up to which
+    distance two cards lie on what looks the same.
     """
 
     bits: dict[Part, int]
     face: float
     portrait: float
     other_face: float
+    background: float
 
     @staticmethod
     def of(calibration: Calibration) -> Limits:
         side = int(calibration["reuse.side_bits"])
         bits = {Part.FRONT: side, Part.BACK: side, Part.SELFIE: int(calibration["reuse.selfie_bits"]),
                 Part.SIGNATURE: int(calibration["reuse.signature_bits"])}
-        return Limits(bits, calibration["reuse.face"], calibration["reuse.portrait"], calibration["face.no_match"])
+        return Limits(bits, calibration["reuse.face"], calibration["reuse.portrait"], calibration["face.no_match"],
+                      calibration["reuse.background"])
 
 
 def kind_of(part: str) -> Kind:
@@ -137,6 +145,11 @@ def reuse_among(prints: Fingerprints, applicant: str | None, others: Collection[
                      for kinds, other, _ in common)
     other_face = any(Kind.CARD in kinds and differ(prints, other, limits) for kinds, other, _ in common)
     return Reuse(seen(Kind.IMAGE), seen(Kind.CARD), seen(Kind.FACE), seen(Kind.SIGNATURE), other_data, other_face)
+
+
+def same_background(a: Fingerprints, b: Fingerprints, limits: Limits) -> bool:
+    """Whether both cards lie on what looks the same. Apart from `in_common`: it is counted over one sender's supports alone."""
+    return a.background is not None and b.background is not None and math.dist(a.background, b.background) <= limits.background
 
 
 def differ(a: Fingerprints, b: Fingerprints, limits: Limits) -> bool:

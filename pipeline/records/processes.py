@@ -42,6 +42,10 @@ class ExtensionFile(BaseModel):
     state: Entidad | None = None
 
 
+MOST_COMPARED = 64
+"""Of one sender's supports: as many as a look-up compares (`pipeline.reuse`)."""
+
+
 class NoticeFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,6 +72,8 @@ class ProcessFile(BaseModel):
     opens: date | None = None
     closes: date | None = None
     reuse_everywhere: bool = DEMO_PROCESS.reuse_everywhere
+    background_supports: int = Field(default=DEMO_PROCESS.background_supports, ge=0, le=MOST_COMPARED)
+    sender_supports: int = Field(default=DEMO_PROCESS.sender_supports, ge=0, le=10_000)
     max_retakes: int = Field(default=DEMO_PROCESS.max_retakes, ge=0, le=20)
     retention_days: int | None = Field(default=None, ge=1)
     retention: dict[RetainedState, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)

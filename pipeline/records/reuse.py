@@ -1,7 +1,8 @@
 """Fingerprints as rows: registered before the verdict, in one order that everybody sees, and asked for by exact value.
 
-What the rows alone reveal: that two supports show the same card (`card` is keyed by the deployment's secret, so nobody can try
-numbers against it) or hold the same file (`parts.sha256`). Hashes of pictures and embeddings lie sealed under the support's key.
+What the rows alone reveal: that two supports show the same card, or came by one sender (both are keyed by the deployment's
+secret, so nobody can try numbers against them) or hold the same file (`parts.sha256`). Hashes of pictures and embeddings lie
+sealed under the support's key.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -64,7 +66,7 @@ class Standing:
     card: str | None
 
 
-def register(engine: Engine, lease: Lease, sealed: bytes, card: str | None) -> None:
+def register(engine: Engine, lease: Lease, sealed: bytes, card: str | None, sender: str | None = None) -> None:
     """Make the fingerprints of the lease's round known to every other support, before anything is looked up.
 
     Of two copies in flight each is registered before it is judged, so at least the later one sees the other, and the earlier
@@ -76,7 +78,8 @@ def register(engine: Engine, lease: Lease, sealed: bytes, card: str | None) -> N
         own = (fingerprints.c.support_id == lease.subject_id, fingerprints.c.round == lease.round)
         connection.execute(delete(fingerprints).where(*own))
         connection.execute(insert(fingerprints).values(
-            support_id=lease.subject_id, round=lease.round, seq=_next(connection), sealed=sealed, card=card))
+            support_id=lease.subject_id, round=lease.round, seq=_next(connection), sealed=sealed, card=card,
+            sender=sender))
 
 
 def forget(connection: Connection, support_id: str) -> None:
@@ -84,7 +87,7 @@ def forget(connection: Connection, support_id: str) -> None:
     rounds = connection.execute(select(fingerprints.c.round).where(fingerprints.c.support_id == support_id)).scalars().all()
     for round_ in rounds:
         connection.execute(update(fingerprints).where(fingerprints.c.support_id == support_id, fingerprints.c.round == round_)
-                           .values(seq=_next(connection), sealed=None, card=None, neighbours=None))
+                           .values(seq=_next(connection), sealed=None, card=None, sender=None, neighbours=None))
 
 
 def _next(connection: Connection) -> int:
@@ -113,6 +116,20 @@ def read_after(connection: Connection, seq: int) -> list[Registered]:
     """The next rows within the caller's transaction, `READ_AT_ONCE` at most."""
     return [_registered(row) for row in connection.execute(
         _REGISTERED.where(fingerprints.c.seq > seq).order_by(fingerprints.c.seq).limit(READ_AT_ONCE))]
+
+
+def registered_by(connection: Connection, sender: str, support_id: str, most: int) -> list[Registered]:
+    """The newest fingerprints of the sender's other supports, one row a round."""
+    return [_registered(row) for row in connection.execute(
+        _REGISTERED.where(fingerprints.c.sender == sender, fingerprints.c.support_id != support_id)
+        .order_by(fingerprints.c.seq.desc()).limit(most))]
+
+
+def count_by(connection: Connection, sender: str, support_id: str, most: int) -> int:
+    """How many other supports are the sender's, counted up to `most`."""
+    found = (select(fingerprints.c.support_id).where(fingerprints.c.sender == sender, fingerprints.c.support_id != support_id)
+             .distinct().limit(most))
+    return int(connection.execute(select(func.count()).select_from(found.subquery())).scalar_one())
 
 
 def registered_of(engine: Engine, support_ids: Collection[str]) -> list[Registered]:

@@ -179,9 +179,12 @@ fingerprints = Table(
     Column("seq", BigInteger, nullable=False, unique=True),
     Column("card", String(64)),
     Column("neighbours", LargeBinary),
+    Column("sender", String(64)),
     Index("ix_fingerprints_card", "card"),
+    Index("ix_fingerprints_sender", "sender", "seq"),
 )
 """Written before the verdict, in the order of `seq`, which indexes follow. `card`: keyed digest of the card's numbers.
+`sender`: of the process and the phone, or the gatherer, that it came by.
 `neighbours`: sealed, what the look-up found. An erased support keeps its row without any of them, so that indexes hear of it."""
 
 reuse_head = Table(

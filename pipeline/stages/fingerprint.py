@@ -120,7 +120,7 @@ class Seen:
 
 
 def fingerprints(capture: Capture, seen: Seen, selfie: Sequence[float] | Array | None, face: Sequence[float] | Array | None,
-                 readings: Mapping[str, tuple[FieldReading, ...]]) -> Fingerprints:
+                 readings: Mapping[str, tuple[FieldReading, ...]], background: tuple[float, ...] | None = None) -> Fingerprints:
     """Of the encoded parts, of what is seen on them where it is there, and of the card.
 
     selfie, face: the embeddings of the selfie and of the portrait (the selfie's where there is none), from the recogniser.
@@ -134,7 +134,7 @@ def fingerprints(capture: Capture, seen: Seen, selfie: Sequence[float] | Array |
     perceptual = {part.value: value for part, value in hashes.items() if value is not None}
     embedding = None if face is None else tuple(float(value) for value in face)
     digests = {part.value: digest for part, digest in capture.digests().items()}
-    return Fingerprints(digests, perceptual, embedding, card_key(readings))
+    return Fingerprints(digests, perceptual, embedding, card_key(readings), background)
 
 
 def card_key(readings: Mapping[str, tuple[FieldReading, ...]]) -> str | None:

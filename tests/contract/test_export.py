@@ -44,7 +44,7 @@ def test_everything_of_every_round_is_in_it(storage: Storage, client: str, tmp_p
     assert {found[f"capturas/{part}.1.jpg"] for part in PICTURES} == set(PICTURES.values())
     assert (found["capturas/back.2.jpg"], found["capturas/info.1.json"]) == (b"the back again", {})
     assert found["resultados/1.json"]["id"] == one and found["resultados/1.json"]["fields"]
-    assert set(found["huellas/1.json"]) == {"part_sha256", "perceptual", "face", "card_key"}
+    assert set(found["huellas/1.json"]) == {"part_sha256", "perceptual", "face", "card_key", "background"}
     assert [event["kind"] for event in found["eventos.json"]] == ["support.received", "support.decided"]
     assert [row["action"] for row in found["bitacora.json"]] == ["support.received", "support.decided", "support.exported"]
     assert found["apoyo.json"]["rounds"][0]["outcome"] == "accepted" and found["faltantes.json"] == {}

@@ -30,7 +30,7 @@ from pipeline.records.leases import JobKind, claim
 from pipeline.records.processes import apply_process, read_process_file
 from pipeline.records.reuse import forget
 from pipeline.records.rounds import Retake, insert_retake
-from pipeline.records.storage import Storage, open_key, open_verdict, store_part
+from pipeline.records.storage import INFO, Storage, open_key, open_verdict, store_part
 from pipeline.records.supports import IdempotencyKey, finish, get_support, insert_support
 from pipeline.reuse import Asked, FollowingIndex, Looked, Overtaken, ReuseSearch
 from pipeline.settings import WorkerSettings
@@ -66,12 +66,15 @@ class Scene:
         self.shown: dict[bytes, Fingerprints] = {}
         self.index = FollowingIndex(storage, Limits.of(calibration()))
 
-    def send(self, seen: Fingerprints, applicant: str | None = None, process: str = "demo") -> str:
+    def send(self, seen: Fingerprints, applicant: str | None = None, process: str = "demo", words: bytes = b"{}") -> str:
         """A support that waits; its front's bytes tell the stand-in for `examine` what to see."""
         new = new_support(self.storage, self.client)
         key = self.storage.keyring.unwrap(new.id, new.key)
-        front = store_part(self.storage.blobs, key, "front", 1, new.id.encode())
-        mine = tuple(front if part.part == "front" else part for part in new.parts)
+        own = {"front": new.id.encode()} | ({} if words == b"{}" else {INFO: words})
+        for one in own:
+            self.storage.blobs.delete(next(part.blob_key for part in new.parts if part.part == one))
+        stored = {one: store_part(self.storage.blobs, key, one, 1, data) for one, data in own.items()}
+        mine = tuple(stored.get(part.part, part) for part in new.parts)
         self.shown[new.id.encode()] = seen
         return insert_support(self.storage.engine, replace(new, parts=mine, applicant=applicant, process=process))[0]
 
@@ -160,6 +163,58 @@ def test_other_processes_count_where_the_policy_says_so(storage: Storage, tmp_pa
     worker = scene.worker()
     worker.run_once(), worker.run_once()
     assert scene.outcome(second)[0] is (Outcome.REVIEW if everywhere else Outcome.ACCEPTED)
+
+
+def on(surface: float, seed: int) -> Fingerprints:
+    """Of a support that has nothing in common with others but, perhaps, what it lies on."""
+    return replace(prints(seed), background=(surface,) * 13)
+
+
+OAK, MARBLE = 0.0, 9.0
+
+
+@pytest.mark.parametrize(("policy", "gatherers", "surfaces", "told"), [
+    ("background_supports = 2", "AAA", (OAK, OAK, OAK), {"reuse.background"}),
+    ("background_supports = 3", "AAA", (OAK, OAK, OAK), set()),
+    ("background_supports = 2", "AAA", (OAK, MARBLE, OAK), set()),
+    ("background_supports = 2", "ABA", (OAK, OAK, OAK), set()),
+    ("background_supports = 2", "   ", (OAK, OAK, OAK), set()),
+    ("", "AAA", (OAK, OAK, OAK), set()),
+    ("sender_supports = 2", "AAA", (OAK, MARBLE, OAK), {"reuse.sender"}),
+    ("sender_supports = 3", "AAA", (OAK, MARBLE, OAK), set()),
+    ("sender_supports = 2", "ABA", (OAK, MARBLE, OAK), set())])
+def test_many_of_one_sender_on_one_surface_are_a_lead_where_the_policy_asks(
+        storage: Storage, tmp_path: Path, policy: str, gatherers: str, surfaces: tuple[float, ...], told: set[str]) -> None:
+    """The last of three is told, and neither of those before."""
+    file = tmp_path / "process.toml"
+    file.write_text(f'id = "second"\n{policy}\n')
+    apply_process(storage.engine, read_process_file(file))
+    scene = Scene(storage)
+    sent = [scene.send(on(surface, seed), process="second", words=b"{}" if who == " " else json.dumps({"gatherer": who}).encode())
+            for seed, (who, surface) in enumerate(zip(gatherers, surfaces, strict=True))]
+    worker = scene.worker()
+    for _ in sent:
+        worker.run_once()
+    assert [scene.outcome(one)[1] for one in sent] == [set(), set(), told]
+    with reading(storage.engine) as connection:
+        kept = {row.sender for row in connection.execute(select(tables.fingerprints.c.sender))}
+    assert len(kept) == len(set(gatherers)) and not kept & {"A", "B"}, "whoever reads the rows is told of nobody"
+
+
+def test_senders_of_other_processes_and_erased_supports_are_not_counted(storage: Storage, tmp_path: Path) -> None:
+    file, words = tmp_path / "process.toml", b'{"gatherer": "A"}'
+    file.write_text('id = "second"\nbackground_supports = 1\nsender_supports = 1\n')
+    apply_process(storage.engine, read_process_file(file))
+    scene = Scene(storage)
+    scene.send(on(OAK, 1), words=words)
+    gone = scene.send(on(OAK, 2), process="second", words=words)
+    worker = scene.worker()
+    worker.run_once(), worker.run_once()
+    with writing(storage.engine) as connection:
+        forget(connection, gone)
+    last = scene.send(on(OAK, 3), process="second", words=words)
+    worker.run_once()
+    assert scene.outcome(last) == (Outcome.ACCEPTED, set())
 
 
 def test_the_desk_s_record_names_the_neighbours_and_the_result_does_not(storage: Storage) -> None:

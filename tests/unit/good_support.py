@@ -49,7 +49,8 @@ LIMITS = {"checks.reading_confident": 0.9, "checks.mrz_confident": 0.97, "checks
           "quality.light_min": 0.25, "quality.detail_min": 0.05, "quality.line_hidden_max": 0.2, "face.match": 0.36, "face.no_match": 0.25, "face.min_eyes_px": 18, "face.ghost_match": 0.3,
           "face.ghost_no_match": 0.1, "presentation.photocopy_max": 0.5, "presentation.suspicion_max": 0.5, "presentation.grid_max": 0.3, "presentation.selfie_screen_max": 0.3,
           "face.yaw_max": 0.8, "face.sharpness_min": 0.05, "face.brightness_min": 0.1, "face.brightness_max": 0.95,
-          "reuse.side_bits": 51, "reuse.selfie_bits": 84, "reuse.signature_bits": 102, "reuse.face": 0.55, "reuse.portrait": 0.9}
+          "reuse.side_bits": 51, "reuse.selfie_bits": 84, "reuse.signature_bits": 102, "reuse.face": 0.55, "reuse.portrait": 0.9,
+          "reuse.background": 5.0}
 
 
 def calibration() -> Calibration:

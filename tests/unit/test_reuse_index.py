@@ -18,7 +18,8 @@ from pipeline.domain.evidence import Fingerprints
 from pipeline.domain.reuse import Kind, Limits, Neighbour, Reuse, Seen, in_common, reuse_among
 from pipeline.reuse_index import ReuseIndex
 
-LIMITS = Limits({Part.FRONT: 51, Part.BACK: 51, Part.SELFIE: 84, Part.SIGNATURE: 102}, face=0.55, portrait=0.9, other_face=0.25)
+LIMITS = Limits({Part.FRONT: 51, Part.BACK: 51, Part.SELFIE: 84, Part.SIGNATURE: 102}, face=0.55, portrait=0.9, other_face=0.25,
+                background=5.0)
 IDS = [str(uuid.UUID(bytes=hashlib.sha256(bytes([number])).digest()[:16])) for number in range(64)]
 
 

@@ -97,7 +97,7 @@ def test_fingerprints_are_kept_sealed_under_the_supports_key(storage: Storage, s
     with reading(storage.engine) as connection:
         kept = connection.execute(select(tables.fingerprints.c.sealed)).scalar_one()
     assert set(json.loads(open_key(storage, record).open("fingerprints", 1, kept))) == {
-        "part_sha256", "perceptual", "face", "card_key"}
+        "part_sha256", "perceptual", "face", "card_key", "background"}
 
 
 def test_nothing_that_was_read_lies_open_in_the_database(storage: Storage, support_id: str, tmp_path: Path) -> None:
