@@ -10,7 +10,7 @@ import uvicorn
 
 from api.app import create_app
 from api.wire import BoundedHttp
-from pipeline import faults
+from pipeline import faults, tracing
 from pipeline.cores import forbid_core_dumps
 from pipeline.errors import ApoyoError
 from pipeline.records.clients import ensure_first_client
@@ -37,6 +37,7 @@ def main() -> int:
         logger("api").error("cannot_start", code=error.code, detail=error.detail)
         return 2
     logger("api").info("serving", host=settings.api.host, port=settings.api.port)
+    tracing.start(settings.tracing, "api")
     app = create_app(storage, settings.api, identity=settings.identity, allow_loopback=settings.delivery.allow_loopback)
     faults.arm(settings.faults.points)
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup
 from api import mail
 from api.identity.code_mail import send_code
 from api.webhooks.sender import CONNECTIONS, sender
-from pipeline import faults
+from pipeline import faults, tracing
 from pipeline.cores import forbid_core_dumps
 from pipeline.domain.activation import ActivationState
 from pipeline.errors import ApoyoError, NotFound, Unavailable
@@ -40,7 +40,9 @@ from pipeline.records.deliveries import (
     settle_delivered,
     settle_failed,
 )
+from pipeline.records.outbox import EventKind
 from pipeline.records.storage import Storage, open_storage
+from pipeline.records.supports import FIRST_ROUND, find_traceparent
 from pipeline.records.webhooks import signing_secrets
 from pipeline.settings import DeliverySettings, Settings
 from pipeline.telemetry import ATTEMPTS_TO_DELIVER, READY_LINE, configure_logging, logger
@@ -137,6 +139,7 @@ class Deliverer:
 
     async def _attempt(self, attempt: Attempt, tell: Tell) -> None:
         log = self._log.bind(target=attempt.target, event_id=attempt.event_id, attempt=attempt.number)
+        begun = tracing.now()
         try:
             error = await tell(attempt)
         except Exception as unexpected:  # whatever one receiver does must not end the others' deliveries
@@ -149,7 +152,25 @@ class Deliverer:
             log.warning("cannot settle", code=unavailable.code)
             return
         ATTEMPTS_TO_DELIVER.labels(result).inc()
+        await self._trace(attempt, begun, result)
         (log.info if error is None else log.warning)(result, code=error)
+
+    async def _trace(self, attempt: Attempt, begun: int, result: str) -> None:
+        """A span beside the verdict that the event is of, or beside the intake."""
+        if not (tracing.running() and "support" in attempt.body):
+            return
+        support, round_, ended = attempt.body["support"], attempt.body.get("round", FIRST_ROUND), tracing.now()
+        try:
+            traceparent = await self._in_thread(find_traceparent, support)
+        except Unavailable:  # a span is no reason to try again
+            return
+        trace = tracing.trace_of(support, round_, traceparent)
+        if trace is not None:
+            above = tracing.INTAKE if attempt.kind is EventKind.RECEIVED else tracing.VERIFY
+            name = f"{above}/{attempt.target}/{attempt.event_id}/{attempt.number}/deliver"
+            said: dict[str, tracing.Value] = {"apoyo.event": attempt.event_id, "apoyo.target": attempt.target,
+                                              "apoyo.attempt": attempt.number, "apoyo.result": result}
+            tracing.tell([trace.span(name, above, begun, ended, tracing.PRODUCER, said)])
 
     async def _settle(self, attempt: Attempt, error: str | None) -> str:
         """Write what came of it: a word for logs and metrics."""
@@ -203,6 +224,7 @@ def main() -> int:
         logger("deliverer").error("cannot_start", code=error.code, detail=error.detail)
         return 2
     faults.arm(settings.faults.points)
+    tracing.start(settings.tracing, "deliverer")
     anyio.run(run_deliverer, storage, settings.delivery)
     return 0
 

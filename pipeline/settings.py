@@ -256,6 +256,15 @@ class IdentitySettings(_Section):
     """For tests and demonstrations: a provider on this machine that vouches for anybody. Empty: there is none."""
 
 
+class TracingSettings(_Section):
+    """Traces of supports, for who looks for where time goes."""
+
+    url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$", examples=["http://collector:4318/v1/traces"])
+    """Where spans are sent, as OTLP over HTTP in JSON; empty: there are none."""
+    share: float = Field(default=1.0, ge=0, le=1)
+    """Of the supports that come without a `traceparent`, how many are traced; one that comes with it says so itself."""
+
+
 class RaySettings(_Section):
     """The embedded one-node Ray, or the cluster that is there already."""
 
@@ -285,6 +294,7 @@ class Settings(_Section):
     faults: FaultSettings = Field(default_factory=FaultSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     identity: IdentitySettings = Field(default_factory=IdentitySettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
 
     @model_validator(mode="after")
     def _under_data_dir(self) -> Settings:
@@ -302,7 +312,7 @@ class Settings(_Section):
         try:
             read = _Environment()
             return Settings(storage=read.storage, api=read.api, worker=read.worker, networks=read.networks, ray=read.ray,
-                            faults=read.faults, delivery=read.delivery, identity=read.identity)
+                            faults=read.faults, delivery=read.delivery, identity=read.identity, tracing=read.tracing)
         except ValidationError as error:
             name, message = _named(error)[0]
             raise Misconfigured(f"{name}: {message}", code="bad_setting") from None
@@ -349,6 +359,7 @@ class _Environment(BaseSettings):
     faults: FaultSettings = Field(default_factory=FaultSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     identity: IdentitySettings = Field(default_factory=IdentitySettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
 
 
 def child_environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:

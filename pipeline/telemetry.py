@@ -61,6 +61,7 @@ WAIT_SECONDS = Histogram("apoyo_wait_seconds", "From intake to the first verdict
 NETWORK_BATCH = Histogram("apoyo_network_batch", "Items that a server of networks ran together.", ["network"],
                           buckets=(1, 2, 4, 8, 16, 32, 64, 128))
 WORKERS = Gauge("apoyo_workers", "Workers that are to be kept alive.", multiprocess_mode="mostrecent")
+SPANS_DROPPED = Counter("apoyo_spans_dropped", "Spans of traces that no collector took.")
 ACTORS_ENDED = Counter("apoyo_actors_ended", "Workers, servers of networks, and the index, that ended without being told to.")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -17,7 +17,7 @@ from types import TracebackType
 
 from structlog.typing import FilteringBoundLogger
 
-from pipeline import faults, telemetry
+from pipeline import faults, telemetry, tracing
 from pipeline.activation import check_front
 from pipeline.blobs.sealing import SupportKey
 from pipeline.clock import utc_now
@@ -36,7 +36,7 @@ from pipeline.records.leases import JobKind, Lease, claim, close, heartbeat, rel
 from pipeline.records.processes import find_process
 from pipeline.records.reuse import register
 from pipeline.records.storage import INFO, Storage, load_parts, open_key
-from pipeline.records.supports import Finished, SupportRecord, finish, get_support
+from pipeline.records.supports import FIRST_ROUND, Finished, SupportRecord, finish, get_support
 from pipeline.result import Heading, support_resource, unexamined_resource
 from pipeline.reuse import Asked, FollowingIndex, Index, Overtaken, ReuseSearch
 from pipeline.settings import WorkerSettings
@@ -131,7 +131,7 @@ class Worker:
         log.info("front checked", reasons=[reason.code for reason in reasons])
 
     def _bring_to_verdict(self, lease: Lease, log: FilteringBoundLogger) -> None:
-        start = time.perf_counter()
+        start, began = time.perf_counter(), tracing.now()
         faults.point("work.claimed")
         record = get_support(self._storage.engine, lease.subject_id)
         if lease.exhausted:
@@ -142,6 +142,7 @@ class Worker:
             except Corrupt as error:  # trying again would read the same bytes
                 log.error("stored support is damaged", code=error.code)
                 finished = self._leave_to_a_person(lease, record, f"stored bytes cannot be used: {error.code}")
+        self._trace(lease, record, began, finished)
         seconds = time.perf_counter() - start
         telemetry.VERDICTS.labels(finished.outcome.value).inc()
         telemetry.VERIFY_SECONDS.observe(seconds)
@@ -152,13 +153,15 @@ class Worker:
 
     def _verify(self, lease: Lease, record: SupportRecord) -> Finished:
         """Fetch, examine, look up, decide, finish. Raises `Corrupt`, `Unavailable`, `Misconfigured`, `LeaseLost`."""
-        judge = self._judge
+        judge, began = self._judge, tracing.now()
         policy = find_process(self._storage.engine, record.process).process
         capture = capture_of(load_parts(self._storage, record), {part.part: part.sha256 for part in record.parts})
         key = open_key(self._storage, record)
 
         faults.point("work.fetched")
+        fetched = tracing.now()
         evidence = judge.examine(capture, judge.networks, judge.calibration)
+        examined = tracing.now()
         faults.point("work.examined")
         roll = judge.roll.ask(evidence)
         asked = self._register(lease, record, evidence, capture.info, policy, key)
@@ -182,7 +185,22 @@ class Worker:
                 break
         for stage, ms in evidence.timings_ms.items():
             telemetry.STAGE_SECONDS.labels(stage).observe(ms / 1000)
+        trace = tracing.trace_of(record.id, record.round, record.traceparent)
+        if trace is not None:
+            steps = [("fetch", fetched), ("examine", examined), ("conclude", tracing.now())]
+            tracing.tell([*trace.steps(tracing.VERIFY, began, steps),
+                          *trace.steps(f"{tracing.VERIFY}/examine", fetched, _ends(fetched, evidence.timings_ms))])
         return finished
+
+    def _trace(self, lease: Lease, record: SupportRecord, began: int, finished: Finished) -> None:
+        """The wait, and the attempt that brought the verdict."""
+        trace = tracing.trace_of(record.id, record.round, record.traceparent)
+        if trace is None:
+            return
+        since = tracing.moment(record.received_at if record.round == FIRST_ROUND else record.updated_at)
+        tracing.tell([trace.span("wait", tracing.INTAKE, since, began),
+                      trace.span(tracing.VERIFY, tracing.INTAKE, began, tracing.now(), tracing.CONSUMER, {
+                          "apoyo.attempt": lease.attempt, "apoyo.outcome": finished.outcome.value, "apoyo.worker": self._name})])
 
     def _register(self, lease: Lease, record: SupportRecord, evidence: Evidence, info: SupportInfo, policy: Process,
                   key: SupportKey) -> Asked:
@@ -261,6 +279,13 @@ def asked_of(storage: Storage, record: SupportRecord, prints: Fingerprints, info
 
 def heading_of(record: SupportRecord) -> Heading:
     return Heading(record.id, None, record.round, record.received_at)
+
+
+def _ends(start: int, ms: Mapping[str, float]) -> Iterator[tuple[str, int]]:
+    """Stages as if each ran once, in the order in which they began: both sides of the card go through the first of them."""
+    for stage, took in ms.items():
+        start += int(took * 1_000_000)
+        yield stage, start
 
 
 def _json(value: object) -> bytes:

@@ -21,11 +21,12 @@ from api.supports.events import EventStream, changes
 from api.supports.form import read_form
 from api.supports.schemas import BODY, STREAM, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
 from api.supports.views import View, count_json, etag_matches, standing_json
-from pipeline import faults
+from pipeline import faults, tracing
 from pipeline.domain.support import State
 from pipeline.records.audit import note_look
 from pipeline.records.clients import Role
 from pipeline.records.listing import Wanted, count_supports, find_standing, list_supports
+from pipeline.records.supports import FIRST_ROUND
 
 router = APIRouter(prefix="/v1", tags=["supports"])
 PAGE, MAX_PAGE = 50, 200
@@ -37,13 +38,20 @@ Name = Annotated[str | None, Query(max_length=200)]
 async def receive_support(request: Request, client: SendsSupports) -> JSONResponse:
     """Take a support in. 202 means: durable; it will get its one verdict whatever happens to this process."""
     services = request.app.state.services
+    begun, traceparent = tracing.now(), tracing.valid_traceparent(request.headers.get("traceparent"))
     key = idempotency_key(request)
     boundary = boundary_of(request.headers.get("content-type"))
     claimed = services.devices.claimed(request)
     with services.pending.claim(client.id, key), services.gate.admit(request) as chunks:
         form = await read_in_time(partial(read_form, boundary=boundary), chunks)
+        read = tracing.now()
         with request.state.place.storing():
-            receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form, claimed)
+            receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form, claimed, traceparent)
+    trace = tracing.trace_of(receipt.id, FIRST_ROUND, traceparent) if receipt.created else None
+    if trace is not None:
+        stored = tracing.now()
+        tracing.tell([trace.span(tracing.INTAKE, None, begun, stored, tracing.SERVER),
+                      *trace.steps(tracing.INTAKE, begun, [("read", read), ("store", stored)])])
     faults.point("reply.before")
     url = f"/v1/supports/{receipt.id}"
     return JSONResponse(ReceivedSupport(id=receipt.id, url=url).model_dump(), 202,

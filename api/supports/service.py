@@ -57,7 +57,8 @@ class Intake:
         self._storage = storage
         self._clock = clock
 
-    def receive(self, client_id: str, key: str, form: SupportForm, claimed: Claimed | None = None) -> Receipt:
+    def receive(self, client_id: str, key: str, form: SupportForm, claimed: Claimed | None = None,
+                traceparent: str | None = None) -> Receipt:
         """Check, seal, store, commit. Raises `Problem`, `BadToken`, `Conflict` (`idempotency_mismatch`) or `Unavailable`.
 
         claimed: the phone's proof. A repeated request is answered before its proof is looked at again, since nothing is done.
@@ -73,7 +74,7 @@ class Intake:
         process = self._process(form.info)
         for part in Part:
             check_part(part, form.parts[part])
-        return self._store(client_id, process, form, digests, idempotency, proof)
+        return self._store(client_id, process, form, digests, idempotency, proof, traceparent)
 
     def _process(self, info: SupportInfo) -> Process:
         """The process in force that takes this support. Raises `Problem` (`process_…`, `applicant_unknown`)."""
@@ -90,7 +91,7 @@ class Intake:
         return process
 
     def _store(self, client_id: str, process: Process, form: SupportForm, digests: Mapping[str, str],
-               idempotency: IdempotencyKey, proof: DeviceProof | None) -> Receipt:
+               idempotency: IdempotencyKey, proof: DeviceProof | None, traceparent: str | None) -> Receipt:
         support_id = new_support_id()
         key, wrapped = self._storage.keyring.new_key(support_id)
         contents = {**{part.value: data for part, data in form.parts.items()}, INFO: form.canonical}
@@ -104,7 +105,7 @@ class Intake:
             id=support_id, client_id=client_id, process=process.id, policy_version=process.version,
             as_of=form.info.as_of or day_of_capture(form.info.captured_at, self._clock), parts=tuple(stored), key=wrapped,
             applicant=form.info.applicant if process.applicants is not None else None, idempotency=idempotency,
-            proof=proof))
+            proof=proof, traceparent=traceparent))
         if created:
             SUPPORTS_RECEIVED.inc()
         else:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from pipeline import faults
+from pipeline import faults, tracing
 from pipeline.actors.index_server import RemoteIndex
 from pipeline.actors.remote import worker_networks
 from pipeline.cores import bound_memory, forbid_core_dumps
@@ -31,6 +31,7 @@ class Verifier:
         if not plan.on_gpu:  # its driver reserves far more than it uses
             bound_memory(settings.worker.memory_bytes)
         configure_logging(file=settings.worker.log_file)
+        tracing.start(settings.tracing, "worker")
         self._stop = threading.Event()
         name = f"{os.uname().nodename}:{os.getpid()}"
         self._worker = make_worker(settings, name, process_deadline, RemoteIndex(), partial(worker_networks, plan, settings))

@@ -20,7 +20,8 @@ BROKEN = 1
 """Exit code where something is wrong; 2 is for unusable arguments."""
 UNITS = {"_seconds": "s", "_bytes": "bytes", "_a_minute": "a minute", "_file": "path", "_dir": "path", "port": "port"}
 RESTART = {"storage": "every program", "api": "API", "worker": "workers", "networks": "workers",
-           "delivery": "deliverer, API", "identity": "API", "ray": "workers"}
+           "delivery": "deliverer, API", "identity": "API", "ray": "workers",
+           "tracing": "every program"}
 """Settings are read once, at the start: which programs have to be started again for a change."""
 HIDDEN = {"faults"}
 HEADER = """# Configuration

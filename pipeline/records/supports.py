@@ -81,6 +81,7 @@ class NewSupport:
     applicant: str | None
     idempotency: IdempotencyKey
     proof: DeviceProof | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class SupportRecord:
     rounds: tuple[StoredVerdict, ...]
     decision: StoredDecision | None
     device: str | None
+    traceparent: str | None
 
     @property
     def verdict(self) -> StoredVerdict | None:
@@ -205,6 +207,7 @@ _NEIGHBOURS = (update(fingerprints)
                .where(fingerprints.c.support_id == bindparam("support"), fingerprints.c.round == bindparam("judged"))
                .values(neighbours=bindparam("sealed_neighbours")))
 _SUPPORT = select(supports).where(supports.c.id == bindparam("support"))
+_TRACE = select(supports.c.traceparent).where(supports.c.id == bindparam("support"))
 _SUPPORT_HELD = _SUPPORT.with_for_update()
 _KEY = select(support_keys).where(support_keys.c.support_id == bindparam("support"))
 _VERDICTS = select(verdicts).where(verdicts.c.support_id == bindparam("support")).order_by(verdicts.c.round)
@@ -216,7 +219,8 @@ def _insert(connection: Connection, new: NewSupport) -> None:
     remember_request(connection, new.client_id, new.idempotency, Repeated(new.id, FIRST_ROUND))
     connection.execute(_NEW, {
         "id": new.id, "client_id": new.client_id, "process": new.process, "policy_version": new.policy_version,
-        "as_of": new.as_of.isoformat(), "applicant": new.applicant, "device": None if new.proof is None else new.proof.device})
+        "as_of": new.as_of.isoformat(), "applicant": new.applicant, "device": None if new.proof is None else new.proof.device,
+        "traceparent": new.traceparent})
     if new.proof is not None:
         spend(connection, new.proof)
     insert_parts(connection, new.id, new.parts)
@@ -326,4 +330,10 @@ def _record(connection: Connection, row: RowMapping) -> SupportRecord:
         decision=None if decided is None else StoredDecision(
             Decision(Ruling(decided.ruling), Ground(decided.ground)), decided.round, decided.officer_id,
             from_millis(decided.decided_at)),
-        device=row["device"])
+        device=row["device"], traceparent=row["traceparent"])
+
+
+def find_traceparent(engine: Engine, support_id: str) -> str | None:
+    """Of a support; None also where there is no such support."""
+    with reading(engine) as connection:
+        return connection.execute(_TRACE, {"support": support_id}).scalar()

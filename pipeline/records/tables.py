@@ -97,12 +97,13 @@ supports = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("applicant", _ID),
     Column("device", String(43)),
+    Column("traceparent", String(55)),
     Index("ix_supports_client_id_id", "client_id", "id"),
     Index("ix_supports_state_id", "state", "id"),
 )
 
 """`policy_version`: in force when it came in; each verdict has its own. `applicant`: the operator's id, where the process lists
-them. `device`: the thumbprint of the phone's key, where it proved itself."""
+them. `device`: the thumbprint of the phone's key, where it proved itself. `traceparent`: the backend's, where it sent one."""
 
 device_proofs = Table(
     "device_proofs", METADATA,
