@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from starlette.requests import Request
 
@@ -58,7 +58,7 @@ class ClientProofs:
             raise BadToken("`kid` is no client's key", code="key")
         client, pem = found
         key = load_pem_public_key(pem.encode())
-        if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
             raise BadToken("the key is of a kind that is not taken", code="key")
         jose.verify(token, key)
         self._demand_claims(token.claims, client)

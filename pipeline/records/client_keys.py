@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from sqlalchemy import Engine, bindparam, insert, select, update
 
@@ -70,9 +70,12 @@ def read_public_part(data: bytes) -> PublicPart:
 
 
 def _demand_usable(key: object) -> None:
-    elliptic = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
-    if not elliptic and not (isinstance(key, rsa.RSAPublicKey) and key.key_size >= LEAST_RSA_BITS):
-        raise BadInput(f"use a key on P-256, or an RSA key of {LEAST_RSA_BITS} bits at least", code="client_key_unusable")
+    usable = isinstance(key, ed25519.Ed25519PublicKey) or (
+        isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)) or (
+        isinstance(key, rsa.RSAPublicKey) and key.key_size >= LEAST_RSA_BITS)
+    if not usable:
+        raise BadInput(f"use a key on Ed25519 or P-256, or an RSA key of {LEAST_RSA_BITS} bits at least",
+                       code="client_key_unusable")
 
 
 def add_key(engine: Engine, client_id: str, key: PublicPart) -> None:

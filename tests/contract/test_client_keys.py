@@ -15,7 +15,7 @@ import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
@@ -36,7 +36,8 @@ from tests.phones import b64, packed
 BASE = "https://apoyo.example"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY, OTHER, RSA = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
-Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+ED = ed25519.Ed25519PrivateKey.generate()
+Private = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 
 def pem(key: Private) -> bytes:
@@ -52,10 +53,13 @@ def assertion(client: Client, key: Private = KEY, *, header: dict[str, Any] | No
     """Signed by cryptography alone, claim by claim as docs/api.md says. A claim changed to None is left out."""
     at = int(NOW.timestamp())
     claims = {"iss": client.id, "sub": client.id, "aud": BASE, "iat": at, "exp": at + 60, "jti": "first-use-0001", **changes}
-    head = {"alg": "ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256", "kid": kid(key), **(header or {})}
+    named = "ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256" if isinstance(key, rsa.RSAPrivateKey) else "EdDSA"
+    head = {"alg": named, "kid": kid(key), **(header or {})}
     signed = f"{packed(head)}.{packed({name: value for name, value in claims.items() if value is not None})}"
     if isinstance(key, rsa.RSAPrivateKey):
         return f"{signed}.{b64(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return f"{signed}.{b64(key.sign(signed.encode()))}"
     r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
     return f"{signed}.{b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
@@ -67,12 +71,12 @@ def proofs(storage: Storage, *proxies: str) -> ClientProofs:
 @pytest.fixture
 def client(storage: Storage) -> Client:
     made = add_client(storage.engine, "app", new_secret())
-    add_key(storage.engine, made.id, read_public_part(pem(KEY)))
-    add_key(storage.engine, made.id, read_public_part(pem(RSA)))
+    for key in (KEY, RSA, ED):
+        add_key(storage.engine, made.id, read_public_part(pem(key)))
     return made
 
 
-@pytest.mark.parametrize("key", [KEY, RSA])
+@pytest.mark.parametrize("key", [KEY, RSA, ED])
 @pytest.mark.parametrize("changes", [{}, {"aud": [BASE]}, {"exp": int(NOW.timestamp()) + 300}, {"iat": int(NOW.timestamp()) + 59}])
 def test_what_a_clients_key_signs_is_the_client(storage: Storage, client: Client, key: Private, changes: dict[str, Any]) -> None:
     assert proofs(storage).by_assertion(assertion(client, key, **changes)) == client
@@ -87,7 +91,8 @@ AT = int(NOW.timestamp())
     ({"exp": AT}, "time"), ({"exp": AT - 1, "iat": AT - 200}, "time"), ({"exp": AT + 301}, "time"), ({"iat": AT + 61}, "time"),
     ({"iat": AT - 300, "exp": AT + 1}, "time"), ({"exp": "soon"}, "malformed"), ({"exp": True}, "malformed"),
     ({"admin": True}, "malformed"), ({"header": {"alg": "none"}}, "algorithm"), ({"header": {"alg": "HS256"}}, "algorithm"),
-    ({"header": {"alg": "RS256"}}, "algorithm"), ({"header": {"kid": kid(OTHER)}}, "key"), ({"header": {"kid": 7}}, "malformed"),
+    ({"header": {"alg": "RS256"}}, "algorithm"), ({"header": {"alg": "EdDSA"}}, "algorithm"),
+    ({"key": ED, "header": {"alg": "ES256"}}, "algorithm"), ({"key": ED, "header": {"alg": "none"}}, "algorithm"), ({"header": {"kid": kid(OTHER)}}, "key"), ({"header": {"kid": 7}}, "malformed"),
     ({"header": {"jwk": {}}}, "malformed"), ({"header": {"crit": ["exp"]}}, "malformed"), ({"key": OTHER}, "key"),
     ({"key": OTHER, "header": {"kid": kid(KEY)}}, "signature")])
 def test_what_is_not_quite_that_is_nobodys(storage: Storage, client: Client, changes: dict[str, Any], code: str) -> None:
@@ -163,7 +168,7 @@ def test_a_certificate_is_no_signing_key_and_a_signing_key_no_certificate(storag
     add_key(storage.engine, client.id, one)
     assert find_key(storage.engine, KeyKind.SIGNING, one.id) is None
     assert find_key(storage.engine, KeyKind.CERTIFICATE, kid(KEY)) is None
-    assert {held.key.id for held in list_keys(storage.engine)} == {one.id, kid(KEY), kid(RSA)}
+    assert {held.key.id for held in list_keys(storage.engine)} == {one.id, kid(KEY), kid(RSA), kid(ED)}
 
 
 def private_pem() -> bytes:

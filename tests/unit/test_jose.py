@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -29,6 +30,19 @@ def test_the_rfc_s_proof_is_read_and_its_key_is_named_as_there() -> None:
     jose.verify(token, key)
     assert jose.thumbprint(key) == RFC_9449_THUMBPRINT
     assert dict(token.claims) == {"jti": "-BwC3ESc6acc2lTc", "htm": "POST", "htu": "https://server.example.com/token", "iat": 1562262616}
+
+
+def test_ed25519_is_verified_as_the_rfc_s_example_says() -> None:
+    """RFC 8037, A.4 and A.5; one bit of its signature turned; and the key's algorithm under another's name."""
+    key = Ed25519PublicKey.from_public_bytes(jose.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"))
+    signed = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"
+    signature = jose.decode("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")
+    jose.verify(jose.Token({"alg": "EdDSA"}, {}, signed, signature), key)
+    for header, other, code in (({"alg": "EdDSA"}, bytes([signature[0] ^ 1]) + signature[1:], "signature"),
+                                ({"alg": "ES256"}, signature, "algorithm"), ({"alg": "none"}, b"", "algorithm"), ({}, signature, "algorithm")):
+        with pytest.raises(BadToken) as caught:
+            jose.verify(jose.Token(header, {}, signed, other), key)
+        assert caught.value.code == code
 
 
 @pytest.mark.parametrize("place", [10, 200, 300, len(RFC_9449) - 3])
