@@ -30,11 +30,14 @@ from pipeline.records.reuse import Registered, exact_neighbours
 from pipeline.reuse import open_prints
 from pipeline.reuse_index import ReuseIndex
 from pipeline.stages.fingerprint import Seen, fingerprints
+from pipeline.stages.surroundings import surroundings
 
 LOOK_UPS, WARM = 50, 5
 SIDE = (1080, 1712)
 """Rows and columns of a rectified side."""
 SIGNATURE = (213, 512)
+PHOTO = (1500, 2000)
+"""Rows and columns of a card's photograph, of which what lies around the card is looked at."""
 SHARED = 0.24
 """Chance that a bit of a side's hash differs from what its model's print gives: two cards of one model then differ in 37 %
 of the bits, as drawn ones do."""
@@ -151,7 +154,9 @@ def _fingerprints(rng: np.random.Generator) -> dict[str, float]:
     cv2.polylines(ink, [rng.integers(20, 200, (200, 2)).cumsum(axis=1).astype(np.int32)], False, 255, 3)
     face = rng.standard_normal(128).astype(np.float32)
     capture = Capture(b"", b"", b"", b"", SupportInfo(), dict.fromkeys(Part, "0" * 64))
-    return _timed(lambda: fingerprints(capture, Seen(front, back, ink), face, face, {}))
+    photo = rng.integers(0, 255, (*PHOTO, 3), dtype=np.uint8)
+    quad = np.array([[400, 400], [1600, 400], [1600, 1157], [400, 1157]], np.float64)
+    return _timed(lambda: fingerprints(capture, Seen(front, back, ink), face, face, {}, surroundings(photo, quad)))
 
 
 def _resident_mb() -> float:

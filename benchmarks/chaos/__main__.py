@@ -17,6 +17,7 @@ from benchmarks.chaos.report import write_report
 
 MUTANT_SECONDS = 6.0
 """Of load: two turns of a fault."""
+LONGER = 4
 MUTANTS_AT_ONCE = 2
 """Services beside each other: most of their time is waiting."""
 
@@ -55,8 +56,13 @@ def _all(options: argparse.Namespace) -> Iterator[Result]:
 
 
 def _mutant(name: str) -> Result:
+    """Whether a bug shows is a matter of chance and of the machine's load: one that nobody saw has another, longer run."""
     with empty_place(None) as place:
-        return mutant(name, place, MUTANT_SECONDS)
+        found = mutant(name, place, MUTANT_SECONDS)
+    if found.wrong:
+        with empty_place(None) as place:
+            found = mutant(name, place, LONGER * MUTANT_SECONDS)
+    return found
 
 
 def _short(result: Result) -> str:
