@@ -19,9 +19,9 @@ from pipeline.domain.capture import Part
 from pipeline.domain.process import Process
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.upload import check_upload
-from pipeline.errors import ApoyoError, BadUpload, Erased, NotFound, Unavailable
+from pipeline.errors import ApoyoError, BadUpload, NotFound, Unavailable
 from pipeline.records.device_proofs import DeviceProof, demand_unspent
-from pipeline.records.erasures import was_sent_by
+from pipeline.records.erasures import demand_sent_by
 from pipeline.records.processes import find_process
 from pipeline.records.storage import INFO, Storage, name_part, open_verdict, put_parts
 from pipeline.records.supports import (
@@ -138,14 +138,9 @@ class Intake:
                         device: str | None = None) -> tuple[SupportRecord, dict[str, Any]]:
         """The citizen's view. device: one phone's own; another's is as absent as none. Raises `NotFound`, `Erased`,
         `Corrupt`."""
-        try:
-            record, resource = self.look(owner, support_id)
-        except Erased:
-            if device is None or was_sent_by(self._storage, support_id, device):
-                raise
-            raise NotFound("no such support", code="support_not_found") from None
-        if device is not None and record.device != device:
-            raise NotFound("no such support", code="support_not_found")
+        if device is not None:
+            demand_sent_by(self._storage, support_id, owner, device)
+        record, resource = self.look(owner, support_id)
         return record, citizen_json(resource, self._other_way(resource) if needs_other_way(resource) else None)
 
     def _other_way(self, resource: dict[str, Any]) -> str | None:

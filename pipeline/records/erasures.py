@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import uuid_utils.compat
-from sqlalchemy import Connection, Engine, Row, delete, exists, insert, select, text, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, exists, insert, select, text, update
 
 from pipeline import faults
 from pipeline.clock import from_millis
@@ -67,6 +67,8 @@ def erase(storage: Storage, asked: Asked) -> str:
     Asked again: the same receipt. A worker that holds the support ends with its lease lost, and writes nothing. Raises
     `NotFound`, `Conflict` (`support_held`), `Unavailable` (ask again: what was done is done once).
     """
+    if asked.device is not None:
+        demand_sent_by(storage, asked.support_id, asked.client_id, asked.device)
     with writing(storage.engine) as connection:
         signed, blob_keys = _erase(connection, storage, asked)
     faults.point("erase.committed")
@@ -87,9 +89,8 @@ def _erase(connection: Connection, storage: Storage, asked: Asked, known: str | 
     if row is None or asked.client_id not in (None, row.client_id):
         raise NotFound("no such support", code="support_not_found")
     if row.state == State.ERASED.value:
-        return _again(connection, storage, asked), []
-    if asked.device is not None and row.device != asked.device:
-        raise NotFound("no such support", code="support_not_found")
+        again = connection.execute(select(erasures.c.receipt).where(erasures.c.support_id == asked.support_id))
+        return str(again.scalar_one()), []
     if asked.version not in (None, row.version):
         raise Conflict("it changed meanwhile", code="round_moved")
     if known is None and connection.execute(select(exists().where(holds.c.support_id == row.id))).scalar_one():
@@ -112,13 +113,6 @@ def _erase(connection: Connection, storage: Storage, asked: Asked, known: str | 
                  subject_id=row.id, detail=told)
     ERASURES.labels(receipt.cause.value).inc()
     return signed, blob_keys
-
-
-def _again(connection: Connection, storage: Storage, asked: Asked) -> str:
-    row = connection.execute(select(erasures).where(erasures.c.support_id == asked.support_id)).one()
-    if asked.device is not None and row.device != storage.keyring.search_digest(f"device|{asked.device}"):
-        raise NotFound("no such support", code="support_not_found")
-    return str(row.receipt)
 
 
 def _take_away(connection: Connection, support_id: str) -> None:
@@ -228,11 +222,19 @@ def find_receipt(engine: Engine, receipt_id: str, client_id: str | None) -> str:
     return str(row.receipt)
 
 
-def was_sent_by(storage: Storage, support_id: str, device: str) -> bool:
-    """Whether an erased support was this phone's."""
+def demand_sent_by(storage: Storage, support_id: str, client_id: str | None, device: str) -> None:
+    """Whether the support, erased or not, is this phone's of this client. One statement and one digest, whatever is found: how
+    long it takes does not tell another's from none. Raises `NotFound`."""
+    digest = storage.keyring.search_digest(f"device|{device}")
     with reading(storage.engine) as connection:
-        kept = connection.execute(select(erasures.c.device).where(erasures.c.support_id == support_id)).scalar_one_or_none()
-    return kept is not None and kept == storage.keyring.search_digest(f"device|{device}")
+        row = connection.execute(_SENDER, {"support": support_id}).one_or_none()
+    if row is None or client_id not in (None, row.client_id) or (
+            (row.device, row.erased_device) not in ((device, None), (None, digest))):
+        raise NotFound("no such support", code="support_not_found")
+
+
+_SENDER = (select(supports.c.client_id, supports.c.device, erasures.c.device.label("erased_device"))
+           .outerjoin(erasures, erasures.c.support_id == supports.c.id).where(supports.c.id == bindparam("support")))
 
 
 def _discard(storage: Storage, key: str) -> None:
