@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -115,6 +116,12 @@ class Kept:
                 stream.close()
 
 
+def renew(*many: Kept) -> None:
+    """All at once, for each waits for what it has in hand."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Kept.renew, many))
+
+
 class Deployment:
     """One API and two workers over one place. mutant: the deliberate bug that all of them have, if any.  ray: the workers are
     actors of the real supervisor, in a Ray of their own."""
@@ -148,7 +155,7 @@ class Deployment:
         """No fault from now on; lives that are armed end."""
         for kept in self.every:
             kept.specs = str
-            kept.renew()
+        renew(*self.every)
         self._until_ready()
 
     def _hook(self, url: str) -> str:
@@ -179,5 +186,5 @@ class Deployment:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for kept in self.every:
-            kept.stop()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Kept.stop, self.every))

@@ -17,7 +17,7 @@ from datetime import timedelta
 import psycopg
 
 from benchmarks.chaos import nemesis
-from benchmarks.chaos.deployment import WORKER, Kept
+from benchmarks.chaos.deployment import WORKER, Kept, renew
 from benchmarks.chaos.load import jpeg
 from benchmarks.chaos.places import Servers
 from benchmarks.chaos.world import Fault, World
@@ -122,21 +122,20 @@ def freeze_workers(world: World, seconds: float) -> None:
 
 def starve_leases(world: World, seconds: float) -> None:
     """No beat of one worker gets through, and all are slow: it finishes what another holds by then, or has finished."""
-    longer = WORKER.lease_seconds + world.random.uniform(1.1, 1.5)  # the others take up to a second to claim what is let go
+    longer = WORKER.lease_seconds + world.random.uniform(1.1, 1.5)  # so long others may take to claim what is let go
     starved, *others = world.random.sample(world.deployment.workers, len(world.deployment.workers))
     starved.specs = lambda: f"work.beat=fail@/1,work.examined=pause:{longer:.2f}@/1"
     for kept in others:
-        kept.specs = lambda: "work.examined=pause:1@/1"
+        kept.specs = lambda: "work.examined=pause:1.6@/1"  # and they still hold it when this one is done
     log = world.place.folder / "service.log"
     before = log.read_text().count(OVERTAKEN)
-    for kept in (starved, *others):
-        kept.renew()
+    renew(starved, *others)
     end = time.monotonic() + max(seconds, MOST_STARVED * longer)
     while time.monotonic() < end and log.read_text().count(OVERTAKEN) == before:
         time.sleep(0.1)
     for kept in (starved, *others):
         kept.specs = str
-        kept.renew()
+    renew(starved, *others)
     world.strike("starve_leases", log.read_text().count(OVERTAKEN) - before)
 
 
@@ -203,11 +202,11 @@ def fail_steps(world: World, seconds: float) -> None:
     before = log.read_text().count(INJECTED)
     for kept in every:
         kept.specs = lambda: FAILING
-        kept.renew()
+    renew(*every)
     time.sleep(seconds)
     for kept in every:
         kept.specs = str
-        kept.renew()
+    renew(*every)
     world.strike("fail_steps", log.read_text().count(INJECTED) - before)
 
 

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import BigInteger, bindparam, insert, select, update
 
 from pipeline.errors import Conflict, Corrupt
 from pipeline.records.engine import reading, writing
 from pipeline.records.supports import IdempotencyKey, Repeated
-from pipeline.records.tables import idempotency, jobs, parts
+from pipeline.records.tables import idempotency, jobs, now_ms, parts
 from pipeline.telemetry import logger
 
 
@@ -54,8 +54,13 @@ def _ack_before_commit() -> None:
 
 
 def _drop_the_fence() -> None:
-    _replace("pipeline.records.leases._held",
-             lambda _real: lambda lease: update(jobs).where(jobs.c.id == lease.id, jobs.c.done_at.is_(None)))
+    def whoever(job: Any, _token: Any) -> Any:
+        return update(jobs).where(jobs.c.id == job, jobs.c.done_at.is_(None))
+
+    any_token = bindparam("token", type_=BigInteger) > 0  # the statement is still given one
+    _replace("pipeline.records.leases._held", lambda _real: whoever)
+    _replace("pipeline.records.leases._DONE", lambda _real: whoever(bindparam("job"), None).where(any_token).values(
+        done_at=now_ms(), last_error=None))
     _replace("pipeline.records.reuse.demand_held", lambda _real: lambda _connection, _lease: None)
 
 
