@@ -75,6 +75,14 @@ class StorageSettings(_Section):
     """The key-encryption key (32 bytes as hex, mode 0600); made at the first start; not set: `keys/kek` under the data."""
     key_variable: str = Field(default="", examples=["APOYO_KEK"])
     """The environment variable that holds what the file would: for secrets that are handed over so; empty: the file."""
+    key_service_url: str = Field(default="", examples=["https://bao.example:8200/v1/transit"])
+    """A key-management service that wraps supports' keys and gives none out (OpenBao's or Vault's `transit`); empty: the file."""
+    key_service_key: str = Field(default="apoyo", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """The key's name there; a second one, of this name and `-search`, is what digests are made under."""
+    key_service_token_file: Path | None = Field(default=None, examples=["/run/secrets/key-service"])
+    """What lets this installation ask; read before each call, so that an agent may renew it. Needed with `key_service_url`."""
+    key_service_ca_file: Path | None = Field(default=None, examples=["/etc/apoyo/ca.pem"])
+    """Whose certificates of the service are believed; not set: the system's."""
     pack_key_file: Path = Field(default=Path(), examples=["/run/secrets/packs"])
     """Signs evidence packs (Ed25519, 32 bytes as hex, mode 0600); made at first need; not set: `keys/packs` under the data."""
     receipt_key_file: Path = Field(default=Path(), examples=["/run/secrets/receipts"])

@@ -120,6 +120,10 @@ def contradictions() -> Iterator[tuple[str, str]]:
     for name in ("s3_access_key_file", "s3_secret_key_file"):
         if storage.s3_endpoint and getattr(storage, name) is None:
             yield f"APOYO_STORAGE__{name.upper()}", "is needed with S3_ENDPOINT"
+    if storage.key_service_url and storage.key_service_token_file is None:
+        yield "APOYO_STORAGE__KEY_SERVICE_TOKEN_FILE", "is needed with KEY_SERVICE_URL"
+    if storage.key_service_url and storage.key_variable:
+        yield "APOYO_STORAGE__KEY_VARIABLE", "counts for nothing beside KEY_SERVICE_URL"
     if worker.max_count and worker.max_count < worker.count:
         yield "APOYO_WORKER__MAX_COUNT", f"is below COUNT ({worker.count}): 0 keeps COUNT, more lets the backlog bring workers up"
     if worker.hard_deadline_seconds < worker.lease_seconds:

@@ -137,7 +137,8 @@ def key(settings: Settings) -> Finding:
     from pipeline.records.keys import count_by_key, opens
     from pipeline.records.storage import open_keys
 
-    if not settings.storage.key_variable and not settings.storage.key_file.exists():
+    where = settings.storage
+    if not where.key_service_url and not where.key_variable and not where.key_file.exists():
         return Finding("key", Status.SKIPPED, "not made yet: the first start makes it; then keep a copy apart")
     keys = open_keys(settings.storage)
     engine = _engine(settings)

@@ -88,6 +88,9 @@ def retire(
 
 
 def _demand_file(settings: StorageSettings) -> None:
+    if settings.key_service_url:
+        raise Misconfigured("the keys are the key service's: turn them there (docs/operations.md), then `apoyo keys rotate`",
+                            code="keys_not_in_file")
     if settings.key_variable:
         raise Misconfigured(f"the keys come from {settings.key_variable}: change them there (docs/operations.md), and start each "
                             "process again", code="keys_not_in_file")

@@ -56,6 +56,8 @@ def back_up(settings: StorageSettings, target: Path, *, with_key: bool = False) 
                 continue
             blobs += 1
             sums.write(f"{_sum(target / BLOBS / key)}  {BLOBS}/{key}\n")
+        if with_key and (settings.key_service_url or settings.key_variable):
+            raise Misconfigured("there is no key file to put in: the keys come from elsewhere", code="keys_not_in_file")
         if with_key:
             put_file_if_absent(target / KEY, settings.key_file.read_bytes())
             sums.write(f"{_sum(target / KEY)}  {KEY}\n")

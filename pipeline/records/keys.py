@@ -52,11 +52,12 @@ def rewrap_all(storage: Storage) -> Iterator[int]:
     Raises `Corrupt`, `Misconfigured` where a row's key does not open: the batches before are done. What is erased meanwhile stays
     erased: only a row that still holds the very bytes that were read is changed.
     """
-    current, done = storage.keyring.kek_id, 0
+    done = 0
     for table in TABLES:
         (key,) = table.primary_key.columns
-        stale = (table.c.kek_id != current, table.c.wrapped != DROPPED)
         while True:
+            current = storage.keyring.kek_id  # asked anew: should it turn meanwhile, what follows is wrapped by the newer one
+            stale = (table.c.kek_id != current, table.c.wrapped != DROPPED)
             with writing(storage.engine) as connection:
                 named = select(key.label("id"), table.c.kek_id, table.c.wrapped)
                 rows = connection.execute(named.where(*stale).limit(BATCH)).all()

@@ -21,6 +21,7 @@ from pipeline.blobs.api import BlobStore
 from pipeline.blobs.files import make_folders, read_secret
 from pipeline.blobs.folder import FolderStore
 from pipeline.blobs.keks import KeyProvider, LocalKeys
+from pipeline.blobs.key_service import KeyService
 from pipeline.blobs.s3 import S3Store, place_of
 from pipeline.blobs.sealing import Keyring, SupportKey
 from pipeline.errors import BadInput, Conflict, Corrupt, NotFound
@@ -54,7 +55,11 @@ def open_storage(settings: StorageSettings) -> Storage:
 
 
 def open_keys(settings: StorageSettings) -> KeyProvider:
-    """From the variable of the environment that is named, else from the file. Raises `Misconfigured`."""
+    """Of the key service, else from the variable of the environment that is named, else from the file. Raises `Misconfigured`,
+    `Unavailable`."""
+    if settings.key_service_url:
+        return KeyService(settings.key_service_url, settings.key_service_key, settings.key_service_token_file,
+                          settings.key_service_ca_file)
     if settings.key_variable:
         return LocalKeys(partial(variable, settings.key_variable), f"the variable {settings.key_variable}")
     return LocalKeys.in_file(settings.key_file)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hmac
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select, update
 
 from pipeline.blobs.files import replace_secret
-from pipeline.blobs.keks import KeyProvider, KeySet, LocalKeys, WrappedKey, kek_id
+from pipeline.blobs.keks import KeyProvider, KeySet, LocalKeys, kek_id
 from pipeline.blobs.sealing import Keyring
 from pipeline.errors import Corrupt, Misconfigured
 from pipeline.records import audit, tables
@@ -28,53 +27,36 @@ from pipeline.settings import StorageSettings, WorkerSettings
 from pipeline.worker import Worker
 from tests.contract.judges import judge
 from tests.contract.record_makers import client_in, insert_one, storage_in
+from tests.key_services import transit
 from tests.system.test_backup import apoyo
 
 OLD = bytes(range(32))
 
 
-class Service:
-    """A stand-in for a key-management service: it wraps in its own way, gives no key out, and names keys as it likes."""
-
-    def __init__(self) -> None:
-        self._keys = {"projects/p/keys/1": os.urandom(32)}
-        self.current = "projects/p/keys/1"
-        self._secret = os.urandom(32)
-
-    def turn(self) -> None:
-        self.current = f"projects/p/keys/{len(self._keys) + 1}"
-        self._keys[self.current] = os.urandom(32)
-
-    def wrap(self, key: bytes) -> WrappedKey:
-        nonce = os.urandom(12)
-        return WrappedKey(self.current, nonce + AESGCM(self._keys[self.current]).encrypt(nonce, key, None))
-
-    def unwrap(self, wrapped: WrappedKey) -> bytes:
-        return AESGCM(self._keys[wrapped.kek_id]).decrypt(wrapped.wrapped[:12], wrapped.wrapped[12:], None)
-
-    def search(self, value: bytes) -> bytes:
-        return hmac.digest(self._secret, value, "sha256")
-
-    def derived(self, purpose: bytes) -> bytes:
-        return hmac.digest(self._secret, b"d" + purpose, "sha512")
+Turned = tuple[KeyProvider, Callable[[], None]]
 
 
-def turned(folder: Path) -> tuple[KeyProvider, Callable[[], None]]:
+@contextmanager
+def by_file(folder: Path) -> Iterator[Turned]:
     path = folder / "kek-of-the-test"
-    provider = LocalKeys.in_file(path)
-    return provider, lambda: replace_secret(path, KeySet.parse(path.read_text(), "").with_new().text())
+    yield LocalKeys.in_file(path), lambda: replace_secret(path, KeySet.parse(path.read_text(), "").with_new().text())
 
 
-def by_service(_: Path) -> tuple[KeyProvider, Callable[[], None]]:
-    service = Service()
-    return service, service.turn
+@contextmanager
+def by_service(folder: Path) -> Iterator[Turned]:
+    with transit(folder) as service:
+        yield service.client(), service.turn
 
 
-@pytest.mark.parametrize("provide", [turned, by_service])
-def test_a_rotation_changes_wrapped_keys_alone(storage: Storage, tmp_path: Path, provide: Callable[[Path], tuple[KeyProvider, Callable[[], None]]],
-                                               monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=[by_file, by_service])
+def turned(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Turned]:
+    with request.param(tmp_path) as found:
+        yield found
+
+
+def test_a_rotation_changes_wrapped_keys_alone(storage: Storage, turned: Turned, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.records.keys.BATCH", 2)
-    provider, turn = provide(tmp_path)
+    provider, turn = turned
     storage = replace(storage, keyring=Keyring(provider))
     client = client_in(storage.engine)
     hook = add_webhook(storage, client, "https://hook.example/", frozenset())[0]
