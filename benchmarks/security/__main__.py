@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import RESULTS, commit, write
+from benchmarks.security.absent import listen
 from benchmarks.security.decoding import decode_all
 from benchmarks.security.door import Row, knock
 from benchmarks.security.mutants import put_in
@@ -26,11 +27,13 @@ from benchmarks.security.routes import walk
 from benchmarks.security.served import served
 from benchmarks.security.supply import below_floors, native_libraries, unpicklers
 from benchmarks.security.targets import TARGETS
+from pipeline.settings import StorageSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 FUZZ_SECONDS, SHORT_FUZZ_SECONDS = 45, 5
 REQUESTS, SHORT_REQUESTS = 1_000, 100
+LISTENED, SHORT_LISTENED = 2_000, 300
 TESTS = ("tests/unit/test_hostile_networks.py", "tests/unit/test_webhook_addresses.py", "tests/unit/test_jose.py",
          "tests/unit/test_device_proof_parser.py")
 """Tables that are whole already: networks, addresses of webhooks, tokens and proofs."""
@@ -44,6 +47,7 @@ def main() -> int:
     short = wanted.short
     parts: dict[str, Callable[[], Iterable[Row]]] = {
         "door": _door, "decoder": decode_all, "verify": _verify, "routes": lambda: _routes(SHORT_REQUESTS if short else REQUESTS),
+        "absent": lambda: _absent(SHORT_LISTENED if short else LISTENED),
         "parsers": lambda: _parsers(SHORT_FUZZ_SECONDS if short else FUZZ_SECONDS), "tables": _tables,
         "versions": below_floors, "pickle": _pickle, "mutants": put_in}
     result: dict[str, Any] = {"short": short, "parts": _known() if wanted.only else {}}
@@ -85,6 +89,11 @@ def _door() -> Iterator[Row]:
 def _routes(times: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server:
         yield from walk(server.client, times)
+
+
+def _absent(times: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server:
+        yield from listen(server, StorageSettings(data_dir=Path(folder)), times)
 
 
 def _verify() -> Iterator[Row]:

@@ -29,6 +29,7 @@ class Mutant:
 
 NETWORKS = "tests/unit/test_hostile_networks.py::"
 PICTURES = "tests/unit/test_hostile_pictures.py::"
+KEYS = "tests/contract/test_client_keys.py::"
 MUTANTS = {
     "tensors in other files are allowed": Mutant(
         "models/onnx_file.py", "field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value != 0)", "False",
@@ -65,6 +66,41 @@ MUTANTS = {
     "a webhook may reach any address": Mutant(
         "api/webhooks/addresses.py", "    return address.is_global and not", "    return True or not",
         "tests/unit/test_webhook_addresses.py"),
+    "what was read from a card is logged": Mutant(
+        "pipeline/worker.py", "            verdict = judge.decide(evidence, context)\n",
+        "            verdict = judge.decide(evidence, context)\n"
+        "            read = support_resource(heading_of(record), evidence, verdict, context)\n"
+        "            self._log.info('read', fields=str(read['fields']))\n",
+        "tests/system/test_leaks.py::test_nothing_is_in_plain_while_it_runs_nor_after"),
+    "`alg: none` is taken": Mutant(
+        "api/identity/jose.py", '    if token.header.get("alg") != algorithm_of(key):',
+        '    if token.header.get("alg") == "none":\n        return\n    if token.header.get("alg") != algorithm_of(key):',
+        KEYS + "test_what_is_not_quite_that_is_nobodys"),
+    "whom an assertion is for is not looked at": Mutant(
+        "api/identity/client_proof.py", 'if claims["aud"] not in (self._url, [self._url]):', "if False:",
+        KEYS + "test_what_is_not_quite_that_is_nobodys"),
+    "whom a provider's token is for is not looked at": Mutant(
+        "api/identity/providers.py", "if not isinstance(audience, str) or audience not in self.audiences:", "if False:",
+        "tests/contract/test_providers.py"),
+    "a `jti` is forgotten": Mutant(
+        "pipeline/records/device_proofs.py", "    if added.first() is None:", "    if False:",
+        KEYS + "test_of_fifty_at_once_one_is_taken"),
+    "a certificate is believed whoever tells it": Mutant(
+        "api/identity/client_proof.py", "return any(address in network for network in self._proxies)", "return True",
+        KEYS + "test_the_api_takes_assertions_once_and_certificates_from_the_proxies_alone"),
+    "a restored backup keeps the wrapped keys of what was erased": Mutant(
+        "pipeline/cli/upkeep.py", "apply_again(open_storage(settings), receipts)", "apply_again(open_storage(settings), [])",
+        "tests/system/test_backup.py::test_what_was_erased_after_the_copy_does_not_come_back_with_it"),
+    "the result tells a neighbour": Mutant(
+        "pipeline/worker.py", "            whom = [asdict(one)",
+        "            resource['alike'] = [asdict(one) for one in looked.neighbours]\n            whom = [asdict(one)",
+        "tests/contract/test_reuse.py::test_the_desk_s_record_names_the_neighbours_and_the_result_does_not"),
+    "how like a neighbour's face is, is told": Mutant(
+        "pipeline/checks/reuse.py", '"a like face was seen on another card")', '"a like face was seen on another card", 0.61)',
+        "tests/contract/test_reuse.py::test_the_desk_s_record_names_the_neighbours_and_the_result_does_not"),
+    "another phone's support is shown": Mutant(
+        "api/supports/service.py", "if device is not None:\n            demand_sent_by", "if False:\n            demand_sent_by",
+        "tests/contract/test_absent.py::test_another_phone_s_costs_what_nothing_costs"),
 }
 
 
@@ -89,13 +125,19 @@ def put_in() -> Iterator[Row]:
 
 
 def _copy(copy: Path) -> None:
-    """What git knows, and the weights that are made ready."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
-    for name in listed:
+    """What git knows; and, linked, what `make weights` made ready."""
+    for name in _listed("--cached", "--others", "--exclude-standard"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, copy / name)
-    (copy / "models/weights/derived").symlink_to(ROOT / "models/weights/derived")
+    for name in _listed("--others", "--ignored", "--exclude-standard", "models"):
+        if "__pycache__" not in name:
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).symlink_to(ROOT / name)
+
+
+def _listed(*which: str) -> list[str]:
+    done = subprocess.run(["git", "ls-files", "-z", *which], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.split("\0")[:-1]
 
 
 def _passes(copy: Path, test: str) -> bool:
