@@ -31,7 +31,7 @@ from pipeline.settings import StorageSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
-FUZZ_SECONDS, SHORT_FUZZ_SECONDS = 45, 5
+FUZZ_SECONDS, SHORT_FUZZ_SECONDS = 30, 5
 REQUESTS, SHORT_REQUESTS = 1_000, 100
 LISTENED, SHORT_LISTENED = 2_000, 300
 TESTS = ("tests/unit/test_hostile_networks.py", "tests/unit/test_webhook_addresses.py", "tests/unit/test_jose.py",
