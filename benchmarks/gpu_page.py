@@ -7,14 +7,14 @@ from typing import Any
 PLACES = {"local": "in each worker", "remote": "in a server"}
 
 
-def gpu_lines(result: dict[str, Any]) -> list[str]:
-    """A table by plan, what limits it, and what decoding takes where it was measured."""
+def gpu_lines(result: dict[str, Any], file: str = "gpu") -> list[str]:
+    """A table by plan, what limits it, and what networks and decoding take where that was measured. file: of the raw result."""
     first = result["plans"][0]
     lines = [
-        "## On a GPU", "",
+        f"## On a GPU: {result['gpu']}", "",
         f"{result['gpu']}, {result['machine']['cores']} cores ({result['machine']['cpu']}), {result['supports']} supports of 12",
         "megapixels; workers of one thread that examine and decide without queue, storage or HTTP; `python -m benchmarks.gpu`,",
-        f"made on {result['made'][:10]}; raw: `benchmarks/results/gpu.json`. GPU busy and memory: means over start and run.", "",
+        f"made on {result['made'][:10]}; raw: `benchmarks/results/{file}.json`. GPU busy and memory: means over start and run.", "",
         "| networks | on | JPEG on | workers + servers | supports/s | CPU ms each | of it the server's | ms a support "
         "| GPU busy, % | GPU memory, GB | start, s |", "|---|---|---|---|---|---|---|---|---|---|---|",
         *(_row(row) for row in result["plans"]), "",
@@ -28,11 +28,26 @@ def gpu_lines(result: dict[str, Any]) -> list[str]:
         f"it, {best['stages_ms']['decode']:.0f} of its {best['latency_ms']:.0f} ms being JPEG.",
         "A server of networks over Ray costs more than it saves: it is one process, and is full of calls long before the GPU is",
         "(docs/decisions/0019).", ""]
+    if "networks" in result:
+        lines += _network_lines(result["networks"])
     if "decoding" in result:
         lines += ["| JPEG, 12 MP to half its size | processes | pictures/s | CPU ms each |", "|---|---|---|---|",
                   *(f"| on the {row['on'].upper()} | {row['processes']} | {row['pictures_per_second']} | {row['cpu_ms']} |"
                     for row in result["decoding"]), ""]
     return lines
+
+
+def _network_lines(networks: dict[str, Any]) -> list[str]:
+    """Batch curves: milliseconds a run, copies included."""
+    curves = networks["curves"]
+    sizes = list(curves[0]["cuda_ms"])
+    worst = max(row["largest_difference"] for row in curves)
+    return [
+        f"| network, ms a run | of one item | CPU, 1 | CUDA, {', '.join(sizes)} |", "|---|---|---|---|",
+        *(f"| {row['network']} | {' x '.join(map(str, row['item']))} | {row['cpu_ms']['1']:.2f} | "
+          f"{', '.join(f'{row['cuda_ms'][size]:.2f}' for size in sizes)} |" for row in curves), "",
+        f"One thread, a CUDA graph a shape, copies included. The outputs differ by at most {worst:.1e} of the largest value; all "
+        f"shapes and sizes are ready after {networks['warm_seconds']} s.", ""]
 
 
 def _row(row: dict[str, Any]) -> str:

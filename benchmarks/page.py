@@ -106,9 +106,10 @@ def write_performance(result: dict[str, Any]) -> None:
     if soak is not None:
         (DOCS / "soak.svg").write_text(soak_drawing(soak), encoding="utf-8")
         lines += [*soak_lines(soak, _made_on(soak)), "![memory over the run](soak.svg)", ""]
-    gpu = result_of("gpu")
-    if gpu is not None:
-        lines += gpu_lines(gpu)
+    for file in ("gpu", "gpu_h200"):
+        gpu = result_of(file)
+        if gpu is not None:
+            lines += gpu_lines(gpu, file)
     (DOCS / "performance.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
