@@ -7,7 +7,7 @@ contours add proposals of their own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -112,6 +112,7 @@ def locate(view: Image, networks: Networks, calibration: Calibration, *, ratio: 
             judged.append(_judge(picture, quad, whole, ratio))
     if thorough or max((j.score for j in judged), default=0.0) < calibration["locate.second_look"]:
         judged += _second_look(picture, judged, whole, networks, ratio)
+        judged += _completed(picture, judged, whole, ratio)
         for _ in range(COMBINE_ROUNDS):
             best_yet = max((j.score for j in judged), default=0.0)
             more = _combined(picture, judged, whole, ratio) if best_yet < calibration["locate.combine"] else []
@@ -228,6 +229,34 @@ def _second_look(picture: Image, judged: list[Judged], whole: Sight, networks: N
         if all(quad_iou(placed, other.quad) < ALMOST_SAME for other in more):
             more.append(_judge(picture, placed, whole, ratio))
     return more
+
+
+def _completed(picture: Image, judged: list[Judged], whole: Sight, ratio: float) -> list[Judged]:
+    """Of the best candidate, what a corner between two well seen sides makes of it by the shape that is sought: one side is the
+    short one, and the other runs on to the long one's length. A network that takes a portrait for the ground beside the card
+    is wrong by more than lines are sought for. Only what is then seen all round is kept; that the network saw a part of it alone
+    is not held against it."""
+    best = max(judged, key=lambda j: j.score, default=None)
+    if best is None or best.cut:
+        return []
+    reach = round(2 * REACH_SHARE * max(picture.shape[:2]))
+    found: list[Judged] = []
+    for corner in range(4):
+        if min(best.support[corner - 1], best.support[corner]) < SEEN:
+            continue
+        here = best.quad[corner]
+        before, after = best.quad[corner - 1] - here, best.quad[(corner + 1) % 4] - here
+        lengths = float(np.linalg.norm(before)), float(np.linalg.norm(after))
+        for stretched in (0, 1):
+            longer = ratio * lengths[1 - stretched] / max(lengths[stretched], 1.0)
+            if longer > 1.0:
+                first, second = (before * longer, after) if stretched == 0 else (before, after * longer)
+                quad = np.roll(np.array([here + first, here, here + second, here + first + second]), corner - 1, axis=0)
+                j = _judge(picture, quad, whole, ratio, reach=reach)
+                if j.support.min() >= SEEN and not j.cut and quad_area(j.quad) > quad_area(best.quad):
+                    share = overlap(whole, best.quad) / max(overlap(whole, j.quad), 1e-9)
+                    found.append(replace(j, score=j.score * max(share, 1.0), outline=j.outline * max(share, 1.0)))
+    return found
 
 
 def _combined(picture: Image, judged: list[Judged], whole: Sight, ratio: float) -> list[Judged]:
