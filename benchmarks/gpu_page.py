@@ -14,7 +14,7 @@ def gpu_lines(result: dict[str, Any], file: str = "gpu") -> list[str]:
         f"## On a GPU: {result['gpu']}", "",
         f"{result['gpu']}, {result['machine']['cores']} cores ({result['machine']['cpu']}), {result['supports']} supports of 12",
         "megapixels; workers of one thread that examine and decide without queue, storage or HTTP; `python -m benchmarks.gpu`,",
-        f"made on {result['made'][:10]}; raw: `benchmarks/results/{file}.json`. GPU busy and memory: means over start and run.", "",
+        f"made on {result['made'][:10]}; raw: `benchmarks/results/{file}.json`. GPU busy, memory: means over start and run.", "",
         "| networks | on | JPEG on | workers + servers | supports/s | CPU ms each | of it the server's | ms a support "
         "| GPU busy, % | GPU memory, GB | start, s |", "|---|---|---|---|---|---|---|---|---|---|---|",
         *(_row(row) for row in result["plans"]), "",
@@ -44,10 +44,14 @@ def _network_lines(networks: dict[str, Any]) -> list[str]:
     worst = max(row["largest_difference"] for row in curves)
     return [
         f"| network, ms a run | of one item | CPU, 1 | CUDA, {', '.join(sizes)} |", "|---|---|---|---|",
-        *(f"| {row['network']} | {' x '.join(map(str, row['item']))} | {row['cpu_ms']['1']:.2f} | "
-          f"{', '.join(f'{row['cuda_ms'][size]:.2f}' for size in sizes)} |" for row in curves), "",
+        *(_curve_row(row, sizes) for row in curves), "",
         f"One thread, a CUDA graph a shape, copies included. The outputs differ by at most {worst:.1e} of the largest value; all "
         f"shapes and sizes are ready after {networks['warm_seconds']} s.", ""]
+
+
+def _curve_row(row: dict[str, Any], sizes: list[str]) -> str:
+    item, times = " x ".join(map(str, row["item"])), ", ".join(f"{row['cuda_ms'][size]:.2f}" for size in sizes)
+    return f"| {row['network']} | {item} | {row['cpu_ms']['1']:.2f} | {times} |"
 
 
 def _row(row: dict[str, Any]) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from models.registry import load_calibration
+from models.specimens.make import make_specimens
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import Sighting
 from pipeline.networks.api import Array, Net
 from pipeline.networks.locator import Sight, candidates, look, runs_on
+from pipeline.stages.decode import decode
 from pipeline.stages.geometry import Quad, is_convex, quad_iou
 from pipeline.stages.locate import locate, long_side_first
 from pipeline.stages.refine import refine
+from pipeline.wiring import local_networks
 
 WIDTH, HEIGHT = 2000, 1500
 
@@ -150,6 +155,16 @@ def test_a_portrait_photo_is_seen_transposed(calibration: Calibration) -> None:
     assert found.sighting is Sighting.FOUND
     assert found.quad is not None
     assert quad_iou(found.quad, quad) > 0.99
+
+
+def test_a_card_whose_portrait_was_taken_for_the_ground_is_completed_by_its_shape(tmp_path: Path, calibration: Calibration) -> None:
+    """One of the drawn captures, on which the network leaves out the part of the card that the portrait is on."""
+    (folder,) = make_specimens(tmp_path, 1, 77_001, "normal", jobs=1)
+    truth = json.loads((folder / "truth.json").read_text())["front"]["corners"]
+    photo = decode((folder / "front.jpg").read_bytes())
+    found = locate(photo.view, local_networks(), calibration)
+    assert found.sighting is Sighting.FOUND and found.quad is not None
+    assert quad_iou(found.quad, (np.array(truth) + 0.5) / photo.scale - 0.5) > 0.98
 
 
 def test_nothing_seen_is_none(calibration: Calibration) -> None:
