@@ -21,11 +21,15 @@ def gpu_lines(result: dict[str, Any], file: str = "gpu") -> list[str]:
     ]
     best = max(result["plans"], key=lambda row: row["per_second"])
     same = all(row["verdicts"] == first["verdicts"] for row in result["plans"])
+    agree = f"Verdicts are {'the same' if same else 'NOT the same'} on every plan."
+    if best is first:
+        lines += [f"{agree} None with the GPU verified more than the CPU alone on all cores."]
+    else:
+        lines += [
+            f"{agree} The best, {best['per_second']} a second, is {best['per_second'] / first['per_second']:.2f} times the CPU alone",
+            f"on the same machine, with the GPU busy {best['nvidia_smi']['utilization.gpu']} % of the time: the workers' CPU limits "
+            f"it, {best['stages_ms']['decode']:.0f} of its {best['latency_ms']:.0f} ms being JPEG."]
     lines += [
-        f"Verdicts are {'the same' if same else 'NOT the same'} on every plan. The best, {best['per_second']} a second, is "
-        f"{best['per_second'] / first['per_second']:.2f} times the CPU alone",
-        f"on the same machine, with the GPU busy {best['nvidia_smi']['utilization.gpu']} % of the time: the workers' CPU limits "
-        f"it, {best['stages_ms']['decode']:.0f} of its {best['latency_ms']:.0f} ms being JPEG.",
         "A server of networks over Ray costs more than it saves: it is one process, and is full of calls long before the GPU is",
         "(docs/decisions/0019).", ""]
     if "networks" in result:
