@@ -25,10 +25,11 @@ def gpu_lines(result: dict[str, Any], file: str = "gpu") -> list[str]:
     if best is first:
         lines += [f"{agree} None with the GPU verified more than the CPU alone on all cores."]
     else:
+        gain, busy = best["per_second"] / first["per_second"], best["nvidia_smi"]["utilization.gpu"]
         lines += [
-            f"{agree} The best, {best['per_second']} a second, is {best['per_second'] / first['per_second']:.2f} times the CPU alone",
-            f"on the same machine, with the GPU busy {best['nvidia_smi']['utilization.gpu']} % of the time: the workers' CPU limits "
-            f"it, {best['stages_ms']['decode']:.0f} of its {best['latency_ms']:.0f} ms being JPEG."]
+            f"{agree} The best, {best['per_second']} a second, is {gain:.2f} times the CPU alone",
+            f"on the same machine, with the GPU busy {busy} % of the time: the workers' CPU limits it, "
+            f"{best['stages_ms']['decode']:.0f} of its {best['latency_ms']:.0f} ms being JPEG."]
     lines += [
         "A server of networks over Ray costs more than it saves: it is one process, and is full of calls long before the GPU is",
         "(docs/decisions/0019).", ""]
