@@ -75,7 +75,7 @@ def background_lines(background: dict[str, Any]) -> list[str]:
             "Where a process says so (`background_supports`), so many other supports of one sender whose cards lie on what looks "
             "the same surface are a lead to a person, and so are more supports of a sender than `sender_supports`. A sender is "
             "the phone that proved itself, else the phone or the gatherer that the words name. The newest 64 are compared; "
-            "decision 27 says how. Drawn desks, each photographed with other cards, from other sides, in other light and at "
+            "decision 24 says how. Drawn desks, each photographed with other cards, from other sides, in other light and at "
             f"other places of it ({background['desks']} desks, {background['photographs']} photographs, half of them to set the "
             f"limit): pairs of one desk called alike {background['found']['said']}, of different desks "
             f"{background['confused']['said']}. Two white tables look the same: the number asked for must be well above what "
