@@ -143,7 +143,9 @@ def test_a_clock_that_differs(postgresql: PostgreSQL, tmp_path: Path) -> None:
         settings = Settings(storage=StorageSettings(
             data_dir=tmp_path, database_url=url, database_password_file=postgresql.password_file))
         assert doctor.clock(settings).status is Status.OK
-        broken(doctor.clock(settings, lambda: utc_now() + timedelta(minutes=3)), "+180", "NTP")
+        ahead = doctor.clock(settings, lambda: utc_now() + timedelta(minutes=3))
+        broken(ahead, "NTP")
+        assert float(ahead.detail.split()[0]) == pytest.approx(180, abs=60)  # the database is asked after the clock was read
 
 
 @pytest.fixture
