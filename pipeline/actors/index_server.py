@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import GetTimeoutError, RayError
 
 from pipeline.cores import forbid_core_dumps
 from pipeline.domain.evidence import Fingerprints
@@ -56,11 +56,14 @@ class RemoteIndex:
 
     def look_up(self, support_id: str, process: str | None, prints: Fingerprints) -> tuple[frozenset[Neighbour], int]:
         """Raises `Unavailable` where no answer comes: without it a copy would pass, so the support waits."""
+        kept = self._actor is not None
         try:
             self._actor = self._actor or ray.get_actor(NAME)
             found: tuple[frozenset[Neighbour], int] = ray.get(
                 self._actor.look_up.remote(support_id, process, prints), timeout=ANSWER_SECONDS)
         except (RayError, ValueError) as error:  # ValueError: there is no actor of that name now
             self._actor = None
+            if kept and not isinstance(error, GetTimeoutError):  # it was replaced since: its successor is asked, once
+                return self.look_up(support_id, process, prints)
             raise Unavailable(f"the index of fingerprints: {type(error).__name__}", code="index_unavailable") from error
         return found
