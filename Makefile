@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SECURITY := $(VENV)/.security
 .DEFAULT_GOAL := help
 .PHONY: help install weights demo up test check k8s-check test-operations chaos bench soak specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers evaluate-faces evaluate-signature
 
@@ -47,7 +48,7 @@ soak: weights ## two hours under load: memory, descriptors and sockets must stay
 chaos: $(STAMP) ## try to lose a support: faults on both storages, an outside checker, deliberate bugs (SHORT=1: ten minutes)
 	@$(BIN)/python -m benchmarks.chaos $(if $(SHORT),--short)
 
-security: weights ## hostile input: pictures, floods, parsers fuzzed, routes, networks, mutants; docs/security.md (SHORT=1: some minutes)
+security: weights $(SECURITY) ## hostile input: pictures, floods, parsers fuzzed, routes, networks, mutants; docs/security.md (SHORT=1: some minutes)
 	@$(BIN)/python -m benchmarks.security $(if $(SHORT),--short)
 
 evaluate-cards: weights ## is the card seen: corners, side, model, retake reasons; docs/cards.md with drawings
@@ -89,8 +90,13 @@ $(STAMP): requirements.lock setup.cfg pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-lock: $(STAMP) ## re-make requirements.lock from setup.cfg
+$(SECURITY): requirements-security.lock $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-security.lock
+	@touch $(SECURITY)
+
+lock: $(STAMP) ## re-make both locks from setup.cfg
 	@$(BIN)/uv pip compile setup.cfg --extra dev --override overrides.txt --python-version 3.11 --generate-hashes -o requirements.lock
+	@$(BIN)/uv pip compile requirements-security.in --constraints requirements.lock --python-version 3.11 --generate-hashes -o requirements-security.lock
 
 train-locator: $(STAMP) ## train the card locator again (needs the extra: pip install -e '.[train]')
 	@$(BIN)/python -m models.training.locator

@@ -33,6 +33,8 @@ from pipeline.clock import Clock, utc_now
 from pipeline.records.storage import Storage
 from pipeline.settings import ApiSettings, IdentitySettings
 
+ROUTERS = (supports.router, rounds_endpoints.router, processes.router, webhooks.router, activations.router, activations.keys,
+           my.router, erasures.router, audit.router, health.router)
 STORING = (supports.receive_support, rounds_endpoints.receive_capture, activations.ask_for_code)
 """What the doorman gives places for."""
 
@@ -88,17 +90,8 @@ def create_app(
         providers=Providers(identity, clock), closing=threading.Event())
     app.add_middleware(Manners, limiter=limiter)
     app.add_middleware(Doorman, gate=app.state.services.storing, limiter=limiter, routes=[
-        route for router in (supports.router, rounds_endpoints.router, activations.router) for route in router.routes
-        if getattr(route, "endpoint", None) in STORING])
-    problems.install(app)
-    app.include_router(supports.router)
-    app.include_router(rounds_endpoints.router)
-    app.include_router(processes.router)
-    app.include_router(webhooks.router)
-    app.include_router(activations.router)
-    app.include_router(activations.keys)
-    app.include_router(my.router)
-    app.include_router(erasures.router)
-    app.include_router(audit.router)
-    app.include_router(health.router)
+        route for router in ROUTERS for route in router.routes if getattr(route, "endpoint", None) in STORING])
+    problems.install(app, [route for router in ROUTERS for route in router.routes])
+    for router in ROUTERS:
+        app.include_router(router)
     return app

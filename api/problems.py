@@ -6,7 +6,8 @@ below is the only place where the two meet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Route
 
 from pipeline.errors import ApoyoError, BadInput, BadSupportInfo, BadToken, BadUpload, Conflict, Erased, NotFound, Unavailable
 from pipeline.telemetry import UPLOADS_REFUSED, logger
@@ -213,11 +215,11 @@ def internal() -> Problem:
                                "if it fails again, tell the operator the `instance`.")
 
 
-def install(app: FastAPI) -> None:
-    """Answer every known exception with its problem; what is not known is answered by `api.manners`."""
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer every known exception with its problem; what is not known is answered by `api.manners`. routes: all there are."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(ApoyoError, _on_error)
-    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(HTTPException, partial(_on_http, routes))
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(ClientDisconnect, _on_gone)
 
@@ -243,12 +245,19 @@ async def _on_error(request: Request, error: Exception) -> JSONResponse:
     return _answer(request, problem)
 
 
-async def _on_http(request: Request, error: Exception) -> JSONResponse:
+def _offered(routes: Sequence[BaseRoute], path: str) -> str:
+    """All methods of a path, as Allow must name them (RFC 9110, 10.2.1): each has a route of its own, which knows of no other."""
+    matching = [route for route in routes if isinstance(route, Route) and route.path_regex.match(path)]
+    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
+
+
+async def _on_http(routes: Sequence[BaseRoute], request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     known = {
         404: Problem("not_found", "No route has this path: /openapi.json lists them."),
-        405: Problem("method_not_allowed", "Use a method that the Allow header names.", headers=dict(error.headers or {})),
+        405: Problem("method_not_allowed", "Use a method that the Allow header names.",
+                     headers={"Allow": _offered(routes, request.url.path)}),
     }
     return _answer(request, known.get(error.status_code, Problem("invalid_request", "The request cannot be read.")))
 

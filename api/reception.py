@@ -76,13 +76,17 @@ async def read_json(request: Request, model: type[M]) -> M:
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
     """What /openapi.json says of a body that `read_json` reads."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole_schema(model)}}}}
+
+
+def whole_schema(model: type[BaseModel]) -> Any:
+    """The model's schema without references: in the whole description they would lead nowhere."""
     schema = model.model_json_schema()
     named = schema.pop("$defs", {})
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _in_place(schema, named)}}}}
+    return _in_place(schema, named)
 
 
 def _in_place(schema: Any, named: dict[str, Any]) -> Any:
-    """With every reference replaced by what it names: in the whole description it would lead nowhere."""
     if isinstance(schema, dict):
         if "$ref" in schema:
             return named[schema["$ref"].rpartition("/")[2]]

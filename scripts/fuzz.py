@@ -1,6 +1,6 @@
 """Fuzz one parser for as long as is wanted: `python -m scripts.fuzz NAME --seconds N` (`--list`: the names).
 
-Coverage-guided where atheris is installed (the extra `security`: pip install -e '.[security]'), else by random changes of what is
+Coverage-guided where atheris is installed (`make security` installs it), else by random changes of what is
 right; the first line says which. Exit code 1 where the parser was at fault, with the bytes in hexadecimal.
 """
 

@@ -1,5 +1,5 @@
 """One target under atheris, which takes the rest of the command line: `python -m scripts.fuzz_atheris NAME …`, called by
-`scripts.fuzz`. Needs the extra `security`."""
+`scripts.fuzz`. Needs what `make security` installs."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ service binds to loopback; in a cluster the ingress does not publish them.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from anyio import fail_after, to_thread
 from fastapi import APIRouter, Request
@@ -29,6 +30,7 @@ from pipeline.telemetry import (
 
 PROBE_SECONDS = 3.0
 """Below the usual timeout of a probe with two tries."""
+METRICS: dict[int | str, dict[str, Any]] = {200: {"content": {METRICS_CONTENT_TYPE: {"schema": {"type": "string"}}}}}
 _NO_SUCH_BLOB = "ready/probe"
 
 router = APIRouter(tags=["health"])
@@ -51,7 +53,7 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse({"status": "ready"})
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=Response, responses=METRICS)
 async def metrics(request: Request) -> Response:
     """Prometheus text. Where the database does not answer, how much waits is NaN and the rest is told."""
     services = request.app.state.services

@@ -19,7 +19,7 @@ from api.problems import RETRY_SECONDS, Problem
 from api.reception import idempotency_key, read_in_time
 from api.supports.events import EventStream, changes
 from api.supports.form import read_form
-from api.supports.schemas import BODY, STREAM, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
+from api.supports.schemas import BODY, STREAM, CitizenSupport, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
 from api.supports.views import View, count_json, etag_matches, standing_json
 from pipeline import faults, tracing
 from pipeline.domain.support import State
@@ -31,6 +31,8 @@ from pipeline.records.supports import FIRST_ROUND
 router = APIRouter(prefix="/v1", tags=["supports"])
 PAGE, MAX_PAGE = 50, 200
 Name = Annotated[str | None, Query(max_length=200)]
+Cursor = Annotated[str | None, Query(max_length=200, json_schema_extra={"pattern": "^[A-Za-z0-9_-]{21}[AQgw]$"})]
+"""As `_to_cursor` makes them; not checked by the framework, whose answer would not say what to send instead."""
 
 
 @router.post("/supports", status_code=202, response_model=ReceivedSupport, openapi_extra=BODY,
@@ -58,7 +60,8 @@ async def receive_support(request: Request, client: SendsSupports) -> JSONRespon
                         headers={"Location": url, NONCE_HEADER: services.devices.nonce()})
 
 
-@router.get("/supports/{support_id}", response_model=SupportResource, responses=problems(401, 403, 404, 422, 429, 500, 503))
+@router.get("/supports/{support_id}", response_model=SupportResource | CitizenSupport,
+            responses=problems(401, 403, 404, 422, 429, 500, 503))
 async def read_support(support_id: str, request: Request, client: ReadsSupports, view: View = View.OPERATOR) -> Response:
     """How a support stands: its verdict with the evidence, or `verdict: null` while it waits. 304 where the ETag is known."""
     services = request.app.state.services
@@ -88,7 +91,7 @@ async def read_events(support_id: str, request: Request, client: ReadsSupports) 
 @router.get("/supports", response_model=SupportPage, responses=problems(401, 403, 422, 429, 500, 503))
 async def read_supports(
     request: Request, client: ListsSupports, state: State | None = None, process: Name = None, applicant: Name = None,
-    cursor: Name = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+    cursor: Cursor = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
 ) -> JSONResponse:
     """Supports in one line each, newest first; `next_cursor` asks for those before, and is null at the end."""
     wanted = Wanted(owner(client), state, process, applicant)

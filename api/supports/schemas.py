@@ -7,9 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.problems import MEDIA_TYPE
+from api.reception import whole_schema
 from pipeline.domain.capture import Part
+from pipeline.domain.card_model import CardModel
 from pipeline.domain.decision import Ground, Ruling
-from pipeline.domain.support import State
+from pipeline.domain.support import MAX_NUMBER, MAX_POINTS, MAX_STROKES, MAX_TEXT, State
 
 
 class ReceivedSupport(BaseModel):
@@ -37,7 +39,14 @@ class StandingSupport(BaseModel):
     round: int
 
 
-class DecisionBody(BaseModel, extra="forbid"):
+_GROUNDS = {Ruling.ACCEPTED: [Ground.CONFIRMED], Ruling.REJECTED: [ground for ground in Ground if ground is not Ground.CONFIRMED]}
+
+
+_PAIRS: list[Any] = [{"properties": {"decision": {"const": ruling}, "reason": {"enum": grounds}}}
+                     for ruling, grounds in _GROUNDS.items()]
+
+
+class DecisionBody(BaseModel, extra="forbid", json_schema_extra={"oneOf": _PAIRS}):
     """`reason`: `confirmed` goes with accepted, every other with rejected."""
 
     decision: Ruling
@@ -138,9 +147,24 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _JPEG = {"type": "string", "format": "binary", "description": "JPEG, whole, at most 10 MiB and 64 megapixels."}
+_TEXT = {"type": ["string", "null"], "minLength": 1, "maxLength": MAX_TEXT}
+_NUMBER = {"type": "number", "exclusiveMinimum": -MAX_NUMBER, "exclusiveMaximum": MAX_NUMBER}
+_STROKES = {
+    "type": ["array", "null"], "maxItems": MAX_STROKES,
+    "description": f"Points in the order they were drawn, {MAX_POINTS} at most.",
+    "items": {"type": "array", "items": {
+        "type": "object", "required": ["x", "y"], "additionalProperties": False,
+        "properties": {"x": _NUMBER, "y": _NUMBER, "t": {**_NUMBER, "type": ["number", "null"]},
+                       "pressure": {**_NUMBER, "type": ["number", "null"]}}}}}
 STREAM: dict[int | str, dict[str, Any]] = {200: {
     "description": "Events named `state`, whose data is a support in one line and whose id is its version.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+    "content": {"text/event-stream": {"itemSchema": {
+        "type": "object", "required": ["id", "event", "data"], "properties": {
+            "id": {"type": "string"}, "event": {"const": "state"},
+            "data": {"type": "string", "contentMediaType": "application/json",
+                     "contentSchema": whole_schema(StandingResource)},
+        }}}}}}
+"""`itemSchema` is OpenAPI 3.2's word for one event of a stream; readers of 3.1 pass over it."""
 _KEY: dict[str, Any] = {
     "name": "Idempotency-Key", "in": "header", "required": True,
     "description": "1 to 200 visible ASCII characters: the same key with the same request gives the same answer.",
@@ -161,10 +185,10 @@ BODY: dict[str, Any] = {
                     "type": "object", "additionalProperties": False,
                     "description": "The support's own words, as JSON.",
                     "properties": {
-                        "process": {"type": "string"}, "applicant": {"type": "string"}, "gatherer": {"type": "string"},
-                        "chosen_model": {"type": "string", "pattern": "^[A-J]$"}, "notice_version": {"type": "string"},
-                        "captured_at": {"type": "string", "format": "date-time"}, "device": {"type": "string"},
-                        "as_of": {"type": "string", "format": "date"}, "strokes": {"type": "array", "items": {"type": "array"}},
+                        "process": _TEXT, "applicant": _TEXT, "gatherer": _TEXT, "notice_version": _TEXT, "device": _TEXT,
+                        "chosen_model": {"type": ["string", "null"], "enum": [*CardModel, None]},
+                        "captured_at": {"type": ["string", "null"], "format": "date-time"},
+                        "as_of": {"type": ["string", "null"], "format": "date"}, "strokes": _STROKES,
                     },
                 },
             },

@@ -27,8 +27,10 @@ LOOK_UP_SECONDS = 3.0
 class NewWebhook(BaseModel, extra="forbid"):
     """Where to, and of what; a support's arrival is told by the 202 already, so it is not among what is told unless asked for."""
 
-    url: str
-    events: frozenset[EventKind] = Field(default=frozenset({EventKind.DECIDED, EventKind.FINAL}), min_length=1)
+    url: str = Field(description="https, and a public address.", json_schema_extra={"format": "uri"})
+    events: frozenset[EventKind] = Field(
+        default=frozenset({EventKind.DECIDED, EventKind.FINAL}), min_length=1,
+        json_schema_extra={"items": {"type": "string", "enum": [*sorted(ABOUT_SUPPORTS)]}, "uniqueItems": False})
 
 
 class WebhookResource(BaseModel):

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,18 @@ from benchmarks.security.mutants import put_in
 from benchmarks.security.page import write_page
 from benchmarks.security.pictures import hostile_pictures
 from benchmarks.security.routes import walk
+from benchmarks.security.schema import hold_against
 from benchmarks.security.served import served
 from benchmarks.security.supply import below_floors, native_libraries, unpicklers
 from benchmarks.security.targets import TARGETS
-from pipeline.settings import StorageSettings
+from pipeline.records.storage import open_storage
+from pipeline.settings import StorageSettings, available_cores
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
-FUZZ_SECONDS, SHORT_FUZZ_SECONDS = 30, 5
+FUZZ_SECONDS, SHORT_FUZZ_SECONDS = 60, 5
 REQUESTS, SHORT_REQUESTS = 1_000, 100
+EXAMPLES, SHORT_EXAMPLES = 200, 20
 LISTENED, SHORT_LISTENED = 2_000, 300
 TESTS = ("tests/unit/test_hostile_networks.py", "tests/unit/test_webhook_addresses.py", "tests/unit/test_jose.py",
          "tests/unit/test_device_proof_parser.py")
@@ -47,6 +51,7 @@ def main() -> int:
     short = wanted.short
     parts: dict[str, Callable[[], Iterable[Row]]] = {
         "door": _door, "decoder": decode_all, "verify": _verify, "routes": lambda: _routes(SHORT_REQUESTS if short else REQUESTS),
+        "schema": lambda: _schema(SHORT_EXAMPLES if short else EXAMPLES),
         "absent": lambda: _absent(SHORT_LISTENED if short else LISTENED),
         "parsers": lambda: _parsers(SHORT_FUZZ_SECONDS if short else FUZZ_SECONDS), "tables": _tables,
         "versions": below_floors, "pickle": _pickle, "mutants": put_in}
@@ -91,6 +96,14 @@ def _routes(times: int) -> Iterator[Row]:
         yield from walk(server.client, times)
 
 
+def _schema(examples: int) -> Iterator[Row]:
+    if find_spec("schemathesis") is None:
+        yield Row("schemathesis", "is not installed: `make security` installs it", good=False)
+        return
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server:
+        yield from hold_against(server, open_storage(StorageSettings(data_dir=Path(folder))), examples)
+
+
 def _absent(times: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server:
         yield from listen(server, StorageSettings(data_dir=Path(folder)), times)
@@ -118,13 +131,18 @@ def _verify() -> Iterator[Row]:
 
 
 def _parsers(seconds: int) -> Iterator[Row]:
+    """As many at once as there are cores."""
+    with ThreadPoolExecutor(available_cores()) as pool:
+        yield from pool.map(lambda name: _fuzzed(name, seconds), TARGETS)
+
+
+def _fuzzed(name: str, seconds: int) -> Row:
     how = "coverage (atheris)" if find_spec("atheris") is not None else "random changes"
-    for name in TARGETS:
-        done = subprocess.run([sys.executable, "-m", "scripts.fuzz", name, "--seconds", str(seconds)], cwd=ROOT,
-                              capture_output=True, text=True, check=False, timeout=seconds + 120)
-        last = (done.stdout.splitlines() or ["nothing"])[-1]
-        runs = last.partition('"runs": ')[2].partition(",")[0].rstrip("}")
-        yield Row(name, f"{runs} runs by {how}" if done.returncode == 0 else last[:300], done.returncode == 0)
+    done = subprocess.run([sys.executable, "-m", "scripts.fuzz", name, "--seconds", str(seconds)], cwd=ROOT,
+                          capture_output=True, text=True, check=False, timeout=seconds + 120)
+    last = (done.stdout.splitlines() or ["nothing"])[-1]
+    runs = last.partition('"runs": ')[2].partition(",")[0].rstrip("}")
+    return Row(name, f"{runs} runs by {how}" if done.returncode == 0 else last[:300], done.returncode == 0)
 
 
 def _tables() -> Iterator[Row]:

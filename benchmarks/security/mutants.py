@@ -7,14 +7,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
+from typing import TypeVar
 
 from benchmarks.security.door import Row
+from pipeline.settings import available_cores
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +110,36 @@ MUTANTS = {
 
 
 def put_in() -> Iterator[Row]:
-    """One row a mutant: good where the test that is named fails for it, and passes without it."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "apoyo"
-        _copy(copy)
-        for test in sorted({mutant.test for mutant in MUTANTS.values()}):
-            if not _passes(copy, test):
+    """One row a mutant: good where the test that is named fails for it, and passes without it. A copy of the tree a core."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(available_cores()) as pool:
+        copies: Queue[Path] = Queue()
+        for number in range(available_cores()):
+            copies.put(Path(folder) / f"{number}" / "apoyo")
+            _copy(copies.queue[-1])
+        tests = sorted({mutant.test for mutant in MUTANTS.values()})
+        for test, passes in zip(tests, pool.map(lambda one: _in_a_copy(copies, _passes, one), tests), strict=True):
+            if not passes:
                 yield Row(f"without any: {test}", "fails", good=False)
-        for name, mutant in MUTANTS.items():
-            file = copy / mutant.file
-            text = file.read_text(encoding="utf-8")
-            if text.count(mutant.old) != 1:
-                yield Row(name, f"no longer fits {mutant.file}", good=False)
-                continue
-            file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-            caught = not _passes(copy, mutant.test)
-            file.write_text(text, encoding="utf-8")
-            yield Row(name, f"{'caught by' if caught else 'NOT caught by'} {mutant.test}", caught)
+        yield from pool.map(lambda named: _in_a_copy(copies, _tried, *named), MUTANTS.items())
+
+
+def _in_a_copy(copies: Queue[Path], do: Callable[..., T], *what: object) -> T:
+    copy = copies.get()
+    try:
+        return do(copy, *what)
+    finally:
+        copies.put(copy)
+
+
+def _tried(copy: Path, name: str, mutant: Mutant) -> Row:
+    file = copy / mutant.file
+    text = file.read_text(encoding="utf-8")
+    if text.count(mutant.old) != 1:
+        return Row(name, f"no longer fits {mutant.file}", good=False)
+    file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    caught = not _passes(copy, mutant.test)
+    file.write_text(text, encoding="utf-8")
+    return Row(name, f"{'caught by' if caught else 'NOT caught by'} {mutant.test}", caught)
 
 
 def _copy(copy: Path) -> None:

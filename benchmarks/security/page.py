@@ -13,6 +13,7 @@ TITLES = {
     "decoder": "The decoder: what the door takes, in 512 MiB beside the process, at most 3 s of CPU each",
     "verify": "`apoyo verify` over folders with such pictures",
     "routes": "Every route of /openapi.json with odd paths, queries, headers and bodies (seeded)",
+    "schema": "What /openapi.json describes, held against what is answered to each role (schemathesis, all its checks)",
     "absent": "An id of another's, of nothing, of one's own: what a clock sees of each",
     "parsers": "Parsers fuzzed",
     "tables": "Hostile networks, webhooks' addresses, tokens, proofs: their tests",
@@ -27,8 +28,13 @@ What strangers send is thrown at what stands at the doors. Right is a clear refu
 | what | tried | wrong | seconds | commit |
 |---|---|---|---|---|"""
 FUZZING = """
-`python -m scripts.fuzz NAME --seconds N` fuzzes one for longer; by coverage where the extra `security` is installed.
+`python -m scripts.fuzz NAME --seconds N` fuzzes one for longer; by coverage once `make security` installed atheris.
 
+## Each role against the description
+
+| role | outcome |
+|---|---|"""
+ROUTES = """
 ## Routes
 
 | answer | times |
@@ -62,7 +68,10 @@ FOUND = """
 - **A small QR of the year 20** was read, and written again without its zeros: found by the fuzzer, in five seconds.
 - **A process file nested thousands deep** ended its command with a traceback: it is refused by name.
 - **Another phone's support was opened before it was refused**, and one that was erased was looked up twice: how long the
-  answer took told an id that exists from one that does not. One statement tells them apart now, whatever it finds."""
+  answer took told an id that exists from one that does not. One statement tells them apart now, whatever it finds.
+- **A description that promised what was not kept**, found by schemathesis: `Allow` of a 405 named one method of the path's
+  several, the citizen's view was not among the answers of its route, and several bodies and parameters were described more
+  loosely than they are read."""
 BILL = """The images
 list packages in `/opt/apoyo/sbom.json` (CycloneDX) and the libraries inside wheels, with the versions that their names or builds
 tell, in `/opt/apoyo/native-libraries.json` (`python -m benchmarks.security.supply FILE`)."""
@@ -85,7 +94,7 @@ def write_page() -> None:
     wrong = [f"- {name}: {what}: {said}" for name, part in parts.items() for what, said in part["wrong"]]
     lines += ["", "## Wrong", "", *wrong] if wrong else []
     lines += ["", "## Parsers", "", "| parser | outcome |", "|---|---|", *_rows(parts["parsers"])]
-    lines += [FUZZING, *_rows(parts["routes"]), ABSENT, *_rows(parts["absent"])]
+    lines += [FUZZING, *_rows(parts["schema"]), ROUTES, *_rows(parts["routes"]), ABSENT, *_rows(parts["absent"])]
     lines += [HOLES, *_rows(parts["mutants"]), FOUND, "", "## Bill of materials", ""]
     libraries = result["libraries"]
     lines.append(f"{libraries['packages']} installed packages carry {libraries['shared_objects']} shared objects. {BILL}")

@@ -18,7 +18,8 @@ from typing import Any
 from benchmarks.security.door import Row
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "k8s/images/requirements-gpu.lock", "k8s/images/requirements-sbom.lock")
+LOCKS = ("requirements.lock", "k8s/images/requirements-gpu.lock", "k8s/images/requirements-sbom.lock",
+         "requirements-security.lock")
 ROOMS = ("pipeline", "api", "models", "benchmarks", "scripts", "tests")
 FORBIDDEN = frozenset({"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"})
 """Modules that run code while they read data. Ray pickles among its own processes: who reaches its ports must have its token."""

@@ -14,6 +14,8 @@ from pipeline.errors import BadSupportInfo
 MAX_STROKES, MAX_POINTS = 200, 20_000
 """A signature of 20,000 points is minutes of drawing; more is not a signature."""
 MAX_TEXT = 200
+MAX_NUMBER = 1e12
+"""Of a point's numbers: pixels, milliseconds, shares."""
 
 
 class State(StrEnum):
@@ -99,7 +101,7 @@ def _moment(key: str, value: Any) -> datetime:
 
 
 def _number(key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e12:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < MAX_NUMBER:
         raise BadSupportInfo(f"`{key}` must hold finite numbers")
     return float(value)
 
