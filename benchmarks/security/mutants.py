@@ -93,6 +93,8 @@ MUTANTS = {
     "a certificate is believed whoever tells it": Mutant(
         "api/identity/client_proof.py", "return any(address in network for network in self._proxies)", "return True",
         KEYS + "test_the_api_takes_assertions_once_and_certificates_from_the_proxies_alone"),
+    "a proxy passes on what a client says of its certificate": Mutant(
+        "k8s/proxy/haproxy.cfg", "    http-request del-header Client-Cert\n", "", "tests/system/test_mutual_tls.py"),
     "a restored backup keeps the wrapped keys of what was erased": Mutant(
         "pipeline/cli/upkeep.py", "apply_again(open_storage(settings), receipts)", "apply_again(open_storage(settings), [])",
         "tests/system/test_backup.py::test_what_was_erased_after_the_copy_does_not_come_back_with_it"),

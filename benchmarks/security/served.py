@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -54,12 +55,13 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, address_space: int = ADDRESS_SPACE) -> Iterator[Served]:
-    """`python -m api` over an empty `folder`; ended at the end."""
+def served(folder: Path, address_space: int = ADDRESS_SPACE, **changed: Any) -> Iterator[Served]:
+    """`python -m api` over an empty `folder`; ended at the end. changed: of `ApiSettings`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = Settings(storage=StorageSettings(data_dir=folder), api=ApiSettings(port=port, requests_a_minute=100_000))
+    api = ApiSettings(port=port, requests_a_minute=100_000, **changed)
+    settings = Settings(storage=StorageSettings(data_dir=folder), api=api)
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-m", "api"], cwd=ROOT, env=child_environment(settings), stderr=log,
                                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space)))
