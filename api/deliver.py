@@ -61,6 +61,8 @@ class Deliverer:
 
     def __init__(self, storage: Storage, settings: DeliverySettings) -> None:
         self._storage, self._settings = storage, settings
+        self._longest = max(2 * settings.attempt_seconds, (1 + JITTER) * max(settings.backoff_seconds, default=0.0))
+        """Seconds that a lease, or a wait for the next attempt, lasts at most."""
         self._tls = ssl.create_default_context(cafile=settings.ca_file)
         self._served: set[str] = set()
         self._log = logger("deliverer")
@@ -100,7 +102,7 @@ class Deliverer:
     async def _tick(self, group: TaskGroup) -> bool:
         """Hand on some events, and have every target served that something is due to. Whether there are more events."""
         handed_on = await to_thread.run_sync(hand_on, self._storage.engine, self._settings.retake_wait_seconds)
-        for target, url in await to_thread.run_sync(due_targets, self._storage.engine):
+        for target, url in await to_thread.run_sync(due_targets, self._storage.engine, self._longest):
             if target not in self._served:
                 self._served.add(target)
                 group.start_soon(self._serve, target, url)
@@ -130,7 +132,7 @@ class Deliverer:
     async def _serve_all(self, target: str, tell: Tell) -> None:
         lease = 2 * self._settings.attempt_seconds
         while not self.stop.is_set():
-            attempts = await self._in_thread(claim_deliveries, target, CONNECTIONS, lease)
+            attempts = await self._in_thread(claim_deliveries, target, CONNECTIONS, lease, self._longest)
             if not attempts:
                 return
             async with anyio.create_task_group() as group:

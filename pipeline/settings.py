@@ -146,7 +146,7 @@ class WorkerSettings(_Section):
     """Workers, each on one core; where `max_count` is more, the fewest that are kept."""
     max_count: int = Field(default=0, ge=0)
     """The most workers that a backlog brings up; 0: always `count`. For a Ray whose autoscaler adds nodes for them."""
-    lease_seconds: float = Field(default=10.0, gt=0)
+    lease_seconds: float = Field(default=10.0, gt=0, le=60)
     """How long a support waits for another worker after its own died."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)
     """How often a lease is renewed: at most a third of it."""

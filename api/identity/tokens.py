@@ -17,6 +17,8 @@ from pipeline.errors import BadToken
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """FIPS 186-5: a private key lies between 0 and this."""
 AUDIENCE, TYP = "apoyo", "at+jwt"
+AHEAD_SECONDS = 60
+"""How far the clocks of two processes of ours may be apart: a token by one that runs far ahead would live too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,9 @@ class TokenIssuer:
             raise _refused("not a token of an activation")
         if (claims.get("iss"), claims.get("aud")) != (self._issuer, AUDIENCE):
             raise _refused("for another service")
-        expires = claims.get("exp")
-        if not isinstance(expires, int) or isinstance(expires, bool) or expires <= self._clock().timestamp():
-            raise _refused("over: ask for the next one at …/token")
+        expires, now = claims.get("exp"), self._clock().timestamp()
+        if not isinstance(expires, int) or isinstance(expires, bool) or not now < expires <= now + self._seconds + AHEAD_SECONDS:
+            raise _refused("over, or of a time to come: ask for the next one at …/token")
         return ReadToken(str(claims.get("sub")), device)
 
     def key_set(self) -> dict[str, list[dict[str, str]]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.chaos import faults
+from benchmarks.chaos.clocks import can_be_turned
 from benchmarks.chaos.deployment import Deployment
 from benchmarks.chaos.history import History, read_history
 from benchmarks.chaos.load import Load, Plan
@@ -47,10 +48,10 @@ class Result:
 
 
 def under_faults(check: str, place: Place, plan: Plan, struck: Sequence[Fault], *, window: float = 2.5,
-                 ray: bool = False) -> Result:
+                 ray: bool = False, clocks: bool = False) -> Result:
     """A run whose every fault must strike and whose every invariant must hold."""
     start = time.monotonic()
-    outcome = run(place, plan, struck, window=window, ray=ray)
+    outcome = run(place, plan, struck, window=window, ray=ray, clocks=clocks)
     report, statuses = outcome.report, Counter(status for _, status, _ in outcome.told.answers)
     wrong = [f"{name}: {len(found)}, such as: {found[0]}" for name, found in report.violations.items() if found]
     named = {fault.__name__ for fault in struck}
@@ -175,6 +176,10 @@ def checks(pair: str, *, short: bool, seed: int) -> dict[str, Check]:
     }
     found["crash_points"] = lambda place: under_faults(
         "crash_points", place, Plan(rate, 5.0, seed, rounds=True), (faults.crash_everywhere,))
+    if can_be_turned():
+        window = 4.0 if short else 20.0
+        found["clocks"] = lambda place: under_faults(
+            "clocks", place, Plan(rate, 5.0, seed, rounds=True), (faults.turn_clocks,), window=window, clocks=True)
     if not short:
         found["ray"] = lambda place: under_faults(
             "ray", place, Plan(4.0, 90.0, seed), (faults.kill_actors, faults.kill_ray), window=25.0, ray=True)

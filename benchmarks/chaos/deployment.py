@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from benchmarks.chaos.clocks import Clock
 from benchmarks.chaos.places import Place
 from benchmarks.chaos.receiver import DEAD, LIVING, Receiver
 from benchmarks.chaos.servers import free_ports
@@ -40,7 +42,9 @@ ROOT = Path(__file__).parents[2]
 class Kept:
     """A program with as many lives as it needs. `specs`: the faults that the next life is armed with."""
 
-    def __init__(self, command: Sequence[str], settings: Settings, log: Path) -> None:
+    def __init__(self, command: Sequence[str], settings: Settings, log: Path, clock: Clock | None = None) -> None:
+        """clock: what it is told that the time is; None: the time."""
+        self._clock = clock
         self.specs: Callable[[], str] = str
         self.ends: Counter[int] = Counter()
         """Return codes, by how often a life ended with them."""
@@ -51,7 +55,8 @@ class Kept:
         self._over, self._begun = threading.Event(), threading.Event()
         self._launcher = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "benchmarks.chaos.launcher", *command], cwd=ROOT,
-            env=child_environment(settings), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            env=child_environment(settings, clock.environment() if clock else None), text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         # Through a pipe: a limit on the process's files is not to hit its log.
         self._threads = [threading.Thread(target=self._copy, args=(log,), daemon=True),
                          threading.Thread(target=self._keep, daemon=True)]
@@ -88,6 +93,12 @@ class Kept:
     def signal(self, what: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.kill(self.pid, what)
+
+    def turn_clock(self, seconds: float | None) -> None:
+        """See `Clock.turn`. Raises `RuntimeError` where it has none of its own."""
+        if self._clock is None:
+            raise RuntimeError("this process has the machine's clock")
+        self._clock.turn(seconds)
 
     def renew(self) -> None:
         """End this life in order, and return in the next."""
@@ -127,9 +138,10 @@ class Deployment:
     actors of the real supervisor, in a Ray of their own."""
 
     def __init__(self, place: Place, *, mutant: str = "", api: dict[str, int] | None = None, ray: bool = False,
-                 receiver: Receiver | None = None) -> None:
-        """receiver: told of verdicts at two of its URLs, one of which is dead; None: nobody is told, and no deliverer runs."""
-        self.place, self._mutant = place, mutant
+                 receiver: Receiver | None = None, clocks: bool = False) -> None:
+        """receiver: told of verdicts at two of its URLs, one of which is dead; None: nobody is told, and no deliverer runs.
+        clocks: each process has one of its own, which may be turned."""
+        self.place, self._mutant, self._clocks = place, mutant, itertools.count() if clocks else None
         (self.port,) = free_ports(1)
         door = ApiSettings.model_validate({"port": self.port, "requests_a_minute": 1_000_000, **(api or {})})
         self.settings = Settings(storage=place.settings(), worker=WORKER, api=door, delivery=DELIVERY)
@@ -169,7 +181,8 @@ class Deployment:
         return str(told["secret"])
 
     def _keep(self, *module: str) -> Kept:
-        return Kept([self._mutant or "-", *module], self.settings, self.place.folder / "service.log")
+        clock = None if self._clocks is None else Clock(self.place.folder / f"clock-{next(self._clocks)}")
+        return Kept([self._mutant or "-", *module], self.settings, self.place.folder / "service.log", clock)
 
     def _until_ready(self) -> None:
         end = time.monotonic() + START_SECONDS

@@ -17,6 +17,7 @@ from datetime import timedelta
 import psycopg
 
 from benchmarks.chaos import nemesis
+from benchmarks.chaos.clocks import SHIFTS
 from benchmarks.chaos.deployment import WORKER, Kept, renew
 from benchmarks.chaos.load import jpeg
 from benchmarks.chaos.places import Servers
@@ -341,6 +342,20 @@ def _servers(world: World) -> Servers:
     if not isinstance(world.place, Servers):
         raise TypeError("this fault is for PostgreSQL and S3")
     return world.place
+
+
+def turn_clocks(world: World, seconds: float) -> None:
+    """Forward, back, by an hour and a day, and stopped. Where each process may be on a machine of its own, each has another time;
+    on one machine all have the same. What came of the turn before is left to be worked off under the next."""
+    several = isinstance(world.place, Servers)
+    for turn in range(len(SHIFTS)):
+        for number, kept in enumerate(world.deployment.every):
+            shift = SHIFTS[(turn + number * several) % len(SHIFTS)]
+            kept.turn_clock(shift)
+            world.strike(f"turn_clocks {'stopped' if shift is None else f'{shift:+d} s'}")
+        time.sleep(seconds)
+    for kept in world.deployment.every:
+        kept.turn_clock(0)
 
 
 ANYWHERE: tuple[Fault, ...] = (crash_intake, crash_workers, freeze_workers, trouble_receiver, collect_always, lock_database,

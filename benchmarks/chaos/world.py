@@ -64,11 +64,12 @@ class Outcome:
 
 
 def run(place: Place, plan: Plan, faults: Sequence[Fault] = (), *, window: float = 3.0, mutant: str = "", ray: bool = False,
-        api: dict[str, int] | None = None, drain: float = DRAIN_SECONDS) -> Outcome:
+        api: dict[str, int] | None = None, drain: float = DRAIN_SECONDS, clocks: bool = False) -> Outcome:
     """Faults take turns of `window` seconds while supports arrive, each at least one. The history stays in the place's folder."""
     file = place.folder / "history.jsonl"
     with History(file) as history, Receiver(history, plan.seed) as receiver, Deployment(
-            place, mutant=mutant, ray=ray, api=api, receiver=receiver if plan.rounds else None) as deployment:
+            place, mutant=mutant, ray=ray, api=api, receiver=receiver if plan.rounds else None,
+            clocks=clocks) as deployment:
         world = World(place, deployment, history, plan.seed, receiver)
         load = Load(deployment.port, deployment.secret, history, plan)
         over = threading.Event()

@@ -95,6 +95,13 @@ MUTANTS = {
         KEYS + "test_the_api_takes_assertions_once_and_certificates_from_the_proxies_alone"),
     "a proxy passes on what a client says of its certificate": Mutant(
         "k8s/proxy/haproxy.cfg", "    http-request del-header Client-Cert\n", "", "tests/system/test_mutual_tls.py"),
+    "a clock that was set back holds what waits": Mutant(
+        "pipeline/records/tables.py", "or_(moment <= now_ms(), moment > now_ms() + 1000 * longest_seconds)",
+        "(moment <= now_ms())",
+        "tests/contract/test_records_leases.py::test_a_clock_that_was_set_back_holds_nothing"),
+    "a phone's token lives as long as a wrong clock says": Mutant(
+        "api/identity/tokens.py", "not now < expires <= now + self._seconds + AHEAD_SECONDS", "expires <= now",
+        "tests/contract/test_clocks.py::test_a_phone_s_token_by_a_process_with_another_clock_does_not_live_longer"),
     "a restored backup keeps the wrapped keys of what was erased": Mutant(
         "pipeline/cli/upkeep.py", "apply_again(open_storage(settings), receipts)", "apply_again(open_storage(settings), [])",
         "tests/system/test_backup.py::test_what_was_erased_after_the_copy_does_not_come_back_with_it"),

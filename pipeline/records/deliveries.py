@@ -13,7 +13,23 @@ from datetime import datetime
 from typing import Any
 
 import uuid_utils.compat
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Float,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from pipeline.clock import from_millis
 from pipeline.domain.support import State
@@ -21,7 +37,7 @@ from pipeline.domain.verdict import Outcome
 from pipeline.records import audit, outbox
 from pipeline.records.engine import reading, writing
 from pipeline.records.outbox import EventKind
-from pipeline.records.tables import deliveries, now_ms, supports, webhooks
+from pipeline.records.tables import deliveries, has_come, now_ms, supports, webhooks
 from pipeline.records.tables import outbox as events
 
 MAIL, CODES = "mail", "codes"
@@ -34,7 +50,7 @@ _OPEN = and_(deliveries.c.delivered_at.is_(None), deliveries.c.dead_at.is_(None)
 
 
 def _due(target: Any) -> ColumnElement[bool]:
-    return exists().where(deliveries.c.target == target, _OPEN, deliveries.c.due_at <= now_ms())
+    return exists().where(deliveries.c.target == target, _OPEN, has_come(deliveries.c.due_at, bindparam("longest", type_=Float)))
 
 
 _DUE_WEBHOOKS = select(webhooks.c.id, webhooks.c.url).where(webhooks.c.deleted_at.is_(None), _due(webhooks.c.id))
@@ -76,17 +92,17 @@ def hand_on(engine: Engine, retake_wait_seconds: float) -> int:
     return len(found)
 
 
-def due_targets(engine: Engine) -> list[tuple[str, str]]:
-    """Each target that something is due to, with its URL (empty for mail)."""
+def due_targets(engine: Engine, longest_seconds: float) -> list[tuple[str, str]]:
+    """Each target that something is due to, with its URL (empty for mail). longest_seconds: that anything waits."""
     with reading(engine) as connection:
-        found = [(row.id, row.url) for row in connection.execute(_DUE_WEBHOOKS)]
-        mails = connection.execute(_DUE_MAILS).one()
+        found = [(row.id, row.url) for row in connection.execute(_DUE_WEBHOOKS, {"longest": longest_seconds})]
+        mails = connection.execute(_DUE_MAILS, {"longest": longest_seconds}).one()
         return [*found, *((target, "") for target, is_due in zip((MAIL, CODES), mails, strict=True) if is_due)]
 
 
-def claim_deliveries(engine: Engine, target: str, limit: int, lease_seconds: float) -> list[Attempt]:
+def claim_deliveries(engine: Engine, target: str, limit: int, lease_seconds: float, longest_seconds: float) -> list[Attempt]:
     """Take up to `limit` that are due to the target, the longest due first."""
-    ripe = (select(deliveries.c.id).where(deliveries.c.target == target, _OPEN, deliveries.c.due_at <= now_ms())
+    ripe = (select(deliveries.c.id).where(deliveries.c.target == target, _OPEN, has_come(deliveries.c.due_at, longest_seconds))
             .order_by(deliveries.c.due_at, deliveries.c.id).limit(limit).with_for_update(skip_locked=True))
     taking = (update(deliveries).where(deliveries.c.id.in_(ripe.scalar_subquery()))
               .values(attempts=deliveries.c.attempts + 1, fence=deliveries.c.fence + 1, due_at=_from_now(lease_seconds))
@@ -159,7 +175,8 @@ def oldest_due_seconds(engine: Engine, target: str | None = None) -> float:
 
 def _not_handed_on(retake_wait_seconds: float) -> Select[Any]:
     """Those of a support that wants a retake only when they are older than the wait."""
-    held = and_(supports.c.state == State.RETAKE_WANTED.value, events.c.created_at > _from_now(-retake_wait_seconds))
+    young = events.c.created_at.between(_from_now(-retake_wait_seconds), now_ms())
+    held = and_(supports.c.state == State.RETAKE_WANTED.value, young)
     return (select(events, supports.c.client_id, supports.c.round)
             .select_from(events.outerjoin(supports, supports.c.id == events.c.subject_id))
             .where(events.c.delivered_at.is_(None), or_(supports.c.id.is_(None), ~held))
@@ -172,8 +189,7 @@ def _targets(event: Any, hooks: Iterable[Any]) -> list[str]:
     body = json.loads(event.body)
     if body.get("outcome") == Outcome.RETAKE and event.round > body["round"]:
         return []  # taken again already
-    return [hook.id for hook in hooks if hook.client_id == event.client_id and event.kind in json.loads(hook.events)
-            and hook.created_at <= event.created_at]
+    return [hook.id for hook in hooks if hook.client_id == event.client_id and event.kind in json.loads(hook.events)]
 
 
 def _add(connection: Connection, event_id: str, targets: list[str]) -> None:

@@ -17,14 +17,16 @@ from pipeline.domain.support import State
 from pipeline.errors import LeaseLost
 from pipeline.records.bell import Channel, ring
 from pipeline.records.engine import reading, writing
-from pipeline.records.tables import jobs, now_ms, supports
+from pipeline.records.tables import has_come, jobs, now_ms, supports
 
+LONGEST_SECONDS = 60.0
+"""No lease is longer (the settings see to that), nor any wait."""
 MAX_ATTEMPTS = 3
 """Design, decision 5: past its third attempt a row goes to a person, unexamined."""
+_CLAIMABLE = has_come(jobs.c.claimable_at, LONGEST_SECONDS)
 
 
-_ANY_RIPE = select(jobs.c.id).where(
-    jobs.c.kind == bindparam("kind"), jobs.c.done_at.is_(None), jobs.c.claimable_at <= now_ms()).limit(1)
+_ANY_RIPE = select(jobs.c.id).where(jobs.c.kind == bindparam("kind"), jobs.c.done_at.is_(None), _CLAIMABLE).limit(1)
 """Made once, as those below: to make a statement anew takes most of the time that it takes."""
 _JOB = insert(jobs).values(enqueued_at=now_ms(), claimable_at=now_ms(), attempts=0, fence=0)
 
@@ -35,7 +37,7 @@ class JobKind(StrEnum):
 
 
 _RIPE_KINDS = select(*(
-    select(jobs.c.id).where(jobs.c.kind == kind.value, jobs.c.done_at.is_(None), jobs.c.claimable_at <= now_ms())
+    select(jobs.c.id).where(jobs.c.kind == kind.value, jobs.c.done_at.is_(None), _CLAIMABLE)
     .exists().label(kind.value) for kind in JobKind))
 
 
@@ -75,7 +77,7 @@ def claim(engine: Engine, kind: JobKind, worker: str, lease_seconds: float, *, l
         if connection.execute(_ANY_RIPE, {"kind": kind.value}).first() is None:
             return []
     ripe = (select(jobs.c.id)
-            .where(jobs.c.kind == kind.value, jobs.c.done_at.is_(None), jobs.c.claimable_at <= now_ms())
+            .where(jobs.c.kind == kind.value, jobs.c.done_at.is_(None), _CLAIMABLE)
             .order_by(jobs.c.enqueued_at, jobs.c.id).limit(limit).with_for_update(skip_locked=True)
             .cte("ripe"))  # as a common table it is run once: as a subquery PostgreSQL may run it again and lock more rows
     taking = (update(jobs).where(jobs.c.id.in_(select(ripe.c.id)))

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    or_,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -49,6 +51,11 @@ def _sqlite(_element: Any, _compiler: Any, **_: Any) -> str:
 @compiles(now_ms, "postgresql")
 def _postgresql(_element: Any, _compiler: Any, **_: Any) -> str:
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+
+
+def has_come(moment: ColumnElement[int], longest_seconds: float | ColumnElement[float]) -> ColumnElement[bool]:
+    """`moment` is over; or it lies further ahead than anything waits, since the clock was set back after it was written."""
+    return or_(moment <= now_ms(), moment > now_ms() + 1000 * longest_seconds)
 
 
 clients = Table(

@@ -37,6 +37,7 @@ from pipeline.records.webhooks import (
 )
 from tests.contract.record_makers import client_in, finished, insert_one
 
+LONGEST = 86_400.0
 DECIDED = frozenset({EventKind.DECIDED})
 
 
@@ -50,7 +51,7 @@ def judge(storage: Storage, outcome: Outcome = Outcome.ACCEPTED) -> None:
 
 
 def take(storage: Storage, target: str, lease_seconds: float = 30) -> list[Attempt]:
-    return claim_deliveries(storage.engine, target, 10, lease_seconds)
+    return claim_deliveries(storage.engine, target, 10, lease_seconds, LONGEST)
 
 
 def one_due(storage: Storage, client: str) -> tuple[str, Attempt]:
@@ -69,16 +70,24 @@ def test_each_event_goes_once_to_each_who_asked_for_it(storage: Storage, client:
     remove_webhook(storage, client, removed)
     support_id = insert_one(storage, client)
     judge(storage)
-    late = hook(storage, client)
-    with writing(storage.engine) as connection:
-        connection.execute(update(tables.webhooks).where(tables.webhooks.c.id == late).values(created_at=tables.webhooks.c.created_at + 1))
     assert hand_on(storage.engine, 0) == 2
+    late = hook(storage, client)
     assert hand_on(storage.engine, 0) == 0
-    assert sorted(target for target, _ in due_targets(storage.engine)) == sorted([first, second])
+    assert sorted(target for target, _ in due_targets(storage.engine, LONGEST)) == sorted([first, second])
     assert [(one.kind, one.body["support"]) for one in take(storage, first)] == [(EventKind.DECIDED, support_id)]
     assert {one.kind for one in take(storage, second)} == {EventKind.RECEIVED, EventKind.DECIDED}
     assert take(storage, theirs) == take(storage, removed) == take(storage, late) == []
-    assert due_targets(storage.engine) == []
+    assert due_targets(storage.engine, LONGEST) == []
+
+
+def test_a_hook_made_before_the_clock_was_set_back_is_told(storage: Storage, client: str) -> None:
+    webhook = hook(storage, client)
+    with writing(storage.engine) as connection:
+        connection.execute(update(tables.webhooks).values(created_at=tables.webhooks.c.created_at + 86_400_000))
+    insert_one(storage, client)
+    judge(storage)
+    hand_on(storage.engine, 0)
+    assert [one.kind for one in take(storage, webhook)] == [EventKind.DECIDED]
 
 
 def test_a_retake_waits_and_is_told_to_nobody_if_it_is_taken_at_once(storage: Storage, client: str) -> None:
@@ -123,6 +132,16 @@ def test_a_lease_that_runs_out_is_due_again_and_its_holder_cannot_write(storage:
     assert get_webhook(storage, client, webhook)[1].delivered == 1
 
 
+def test_a_clock_that_was_set_back_keeps_no_delivery_waiting(storage: Storage, client: str) -> None:
+    webhook, attempt = one_due(storage, client)
+    assert settle_failed(storage.engine, attempt, "status_500", LONGEST - 60)
+    assert take(storage, webhook) == []
+    with writing(storage.engine) as connection:
+        connection.execute(update(tables.deliveries).values(due_at=tables.deliveries.c.due_at + 3_600_000))
+    assert due_targets(storage.engine, LONGEST) == [(webhook, "https://example.org/hook")]
+    assert [again.event_id for again in take(storage, webhook)] == [attempt.event_id]
+
+
 def test_a_failure_waits_and_the_last_one_is_told_to_the_operator(storage: Storage, client: str) -> None:
     webhook, attempt = one_due(storage, client)
     assert settle_failed(storage.engine, attempt, "status_500", 3600)
@@ -137,7 +156,7 @@ def test_a_failure_waits_and_the_last_one_is_told_to_the_operator(storage: Stora
     assert (tally.waiting, tally.dead, tally.last_error) == (0, 1, "status_503")
     assert take(storage, webhook) == []
     hand_on(storage.engine, 0)
-    assert due_targets(storage.engine) == [(MAIL, "")]
+    assert due_targets(storage.engine, LONGEST) == [(MAIL, "")]
     (told,) = take(storage, MAIL)
     assert (told.kind, told.body) == (EventKind.DEAD, {
         "webhook": webhook, "event": attempt.event_id, "type": "webhook.test", "error": "status_503"})
@@ -158,7 +177,7 @@ def test_a_removed_webhook_is_told_nothing_more_and_keeps_no_secret(storage: Sto
     webhook, attempt = one_due(storage, client)
     settle_failed(storage.engine, attempt, "timeout", 0)
     remove_webhook(storage, client, webhook)
-    assert due_targets(storage.engine) == take(storage, webhook) == list_webhooks(storage, client) == []
+    assert due_targets(storage.engine, LONGEST) == take(storage, webhook) == list_webhooks(storage, client) == []
     assert oldest_due_seconds(storage.engine) == 0
     for look in (lambda: signing_secrets(storage, webhook), lambda: get_webhook(storage, client, webhook),
                  lambda: rotate_secret(storage, client, webhook), lambda: remove_webhook(storage, client, webhook)):

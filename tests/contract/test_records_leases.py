@@ -17,13 +17,13 @@ from pipeline.domain.verdict import Outcome
 from pipeline.errors import LeaseLost
 from pipeline.records import tables
 from pipeline.records.engine import database_now, reading, writing
-from pipeline.records.leases import Backlog, JobKind, Lease, backlog, claim, heartbeat, release
+from pipeline.records.leases import Backlog, JobKind, Lease, backlog, claim, heartbeat, release, ripe_kinds
 from pipeline.records.storage import Storage
 from pipeline.records.supports import finish, get_support
 from tests.contract.record_makers import client_in, finished, insert_one, storage_in
 
 SUPPORT = JobKind.SUPPORT
-LONG = 1000.0
+LONG = 50.0
 STALE = {
     "heartbeat": lambda storage, lease: heartbeat(storage.engine, lease, LONG),
     "release": lambda storage, lease: release(storage.engine, lease),
@@ -52,6 +52,20 @@ def test_work_is_given_out_oldest_first_and_once(storage: Storage, client: str) 
 def test_an_activation_is_not_a_support(storage: Storage, client: str) -> None:
     insert_one(storage, client)
     assert claim(storage.engine, JobKind.ACTIVATION, "w", LONG) == []
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+def test_a_clock_that_was_set_back_holds_nothing(storage: Storage, client: str, hours: float) -> None:
+    """The holder's end, or a wait's, was written by the clock of before; who holds it still is refused as always."""
+    insert_one(storage, client)
+    (lease,) = take(storage)
+    with writing(storage.engine) as connection:
+        connection.execute(update(tables.jobs).values(claimable_at=tables.jobs.c.claimable_at + int(hours * 3_600_000)))
+    assert ripe_kinds(storage.engine) == [SUPPORT]
+    (again,) = take(storage, "other")
+    assert again.token == lease.token + 1
+    with pytest.raises(LeaseLost):
+        finish(storage.engine, lease, finished(Outcome.ACCEPTED))
 
 
 def test_the_lease_ends_by_the_clock_of_the_database(storage: Storage, client: str) -> None:
@@ -93,7 +107,7 @@ def test_whoever_was_late_but_not_replaced_may_still_finish(storage: Storage, cl
     insert_one(storage, client)
     (lease,) = take(storage)
     run_out(storage)
-    finish(storage.engine, lease, finished())
+    finish(storage.engine, lease, finished(Outcome.ACCEPTED))
     assert take(storage) == []
 
 
@@ -146,7 +160,7 @@ def test_a_support_with_its_verdict_in_another_round_is_left_alone(storage: Stor
     with writing(storage.engine) as connection:
         connection.execute(update(tables.supports).values(round=2))
     with pytest.raises(LeaseLost):
-        finish(storage.engine, lease, finished())
+        finish(storage.engine, lease, finished(Outcome.ACCEPTED))
     with reading(storage.engine) as connection:
         assert connection.execute(select(func.count()).select_from(tables.verdicts)).scalar_one() == 0
         assert connection.execute(select(tables.jobs.c.done_at)).scalar_one() is None
@@ -163,7 +177,7 @@ def test_the_backlog_is_what_has_no_end_yet_and_how_old_it_is(storage: Storage, 
     waiting = backlog(storage.engine, SUPPORT)
     assert waiting.count == 2
     assert 5 <= waiting.oldest_seconds < 60
-    finish(storage.engine, lease, finished())
+    finish(storage.engine, lease, finished(Outcome.ACCEPTED))
     assert backlog(storage.engine, SUPPORT).count == 1
 
 
@@ -174,7 +188,7 @@ def test_workers_that_race_never_hold_the_same(storage: Storage, client: str) ->
         done = []
         while leases := take(storage, f"w{worker}", limit=2):
             for lease in leases:
-                finish(storage.engine, lease, finished())
+                finish(storage.engine, lease, finished(Outcome.ACCEPTED))
                 done.append(lease.subject_id)
         return done
 

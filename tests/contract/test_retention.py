@@ -111,7 +111,7 @@ def test_what_is_done_long_since_is_removed_and_nothing_that_waits(storage: Stor
     assert hand_on(storage.engine, 0) == 1
     with reading(storage.engine) as connection:
         (target,) = set(connection.execute(select(tables.deliveries.c.target)).scalars())
-    (attempt,) = claim_deliveries(storage.engine, target, 1, 10)
+    (attempt,) = claim_deliveries(storage.engine, target, 1, 10, 60)
     assert settle_delivered(storage.engine, attempt)
     _older(storage, timedelta(days=10))
     assert prune(storage.engine, 11) == Pruned(0, 0, 0)

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.chaos import faults
 from benchmarks.chaos.board import lost_cache, mutant, under_faults
+from benchmarks.chaos.clocks import can_be_turned
 from benchmarks.chaos.load import Plan
 from benchmarks.chaos.places import Embedded, empty_place
 from benchmarks.chaos.report import write_report
@@ -30,6 +31,17 @@ def test_nothing_is_lost_doubled_or_mixed_under_faults_of_every_kind(tmp_path: P
     assert result.outcome.report.acked > 100
     assert "| mixed | sqlite+folder | yes |" in page.read_text()
     assert "<svg" in (tmp_path / "mixed-sqlite+folder.svg").read_text()
+
+
+@pytest.mark.skipif(not can_be_turned(), reason="needs a C compiler (Debian's packages gcc and libc6-dev)")
+def test_nothing_is_lost_or_doubled_while_the_machine_s_clock_is_set_forward_and_back_and_stands(tmp_path: Path) -> None:
+    with empty_place(None, keep=tmp_path / "clocks") as place:
+        result = under_faults("clocks", place, Plan(15.0, 5.0, seed=2, rounds=True), (faults.turn_clocks,), window=2.5, clocks=True)
+    assert result.wrong == (), result.figures
+    assert result.outcome is not None
+    assert {fired for fired in result.outcome.fired if fired.startswith("turn_clocks")} == {
+        "turn_clocks +3600 s", "turn_clocks -3600 s", "turn_clocks +86400 s", "turn_clocks -86400 s", "turn_clocks stopped"}
+    assert result.outcome.report.acked > 100
 
 
 @pytest.mark.parametrize("name", ["ack_before_commit", "forget_the_key"])
