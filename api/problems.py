@@ -99,6 +99,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "idempotency_key_invalid": (400, "The Idempotency-Key header is not usable"),
     "idempotency_mismatch": (422, "The Idempotency-Key was used for another request"),
     "invalid_request": (422, "The request is not valid"),
+    "bad_folio": (422, "The folio is not usable"),
     "bad_cursor": (422, "The cursor is not usable"),
     "part_missing": (422, "A part is missing"),
     "part_duplicate": (422, "A part came twice"),
@@ -204,6 +205,8 @@ def from_error(error: ApoyoError) -> Problem:
         return Problem(error.code, CONFLICTS[error.code], headers=headers)
     if isinstance(error, BadInput) and error.code in ("bad_decision", "bad_events"):
         return Problem("invalid_request", f"{error.detail}.")
+    if isinstance(error, BadInput) and error.code == "bad_folio":
+        return Problem(error.code, f"{error.detail}.")
     if isinstance(error, Unavailable):
         return Problem("storage_full" if error.code == "storage_full" else "unavailable",
                        "Nothing was stored: send the same request with the same Idempotency-Key again, later.")

@@ -22,6 +22,7 @@ from api.supports.form import read_form
 from api.supports.schemas import BODY, STREAM, CitizenSupport, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
 from api.supports.views import View, count_json, etag_matches, standing_json
 from pipeline import faults, tracing
+from pipeline.domain.folio import PATTERN, folio_of, ids_of
 from pipeline.domain.support import State
 from pipeline.records.audit import note_look
 from pipeline.records.clients import Role
@@ -33,6 +34,8 @@ PAGE, MAX_PAGE = 50, 200
 Name = Annotated[str | None, Query(max_length=200)]
 Cursor = Annotated[str | None, Query(max_length=200, json_schema_extra={"pattern": "^[A-Za-z0-9_-]{21}[AQgw]$"})]
 """As `_to_cursor` makes them; not checked by the framework, whose answer would not say what to send instead."""
+
+Folio = Annotated[str | None, Query(max_length=40, json_schema_extra={"pattern": PATTERN})]
 
 
 @router.post("/supports", status_code=202, response_model=ReceivedSupport, openapi_extra=BODY,
@@ -56,7 +59,7 @@ async def receive_support(request: Request, client: SendsSupports) -> JSONRespon
                       *trace.steps(tracing.INTAKE, begun, [("read", read), ("store", stored)])])
     faults.point("reply.before")
     url = f"/v1/supports/{receipt.id}"
-    return JSONResponse(ReceivedSupport(id=receipt.id, url=url).model_dump(), 202,
+    return JSONResponse(ReceivedSupport(id=receipt.id, folio=folio_of(receipt.id), url=url).model_dump(), 202,
                         headers={"Location": url, NONCE_HEADER: services.devices.nonce()})
 
 
@@ -91,10 +94,10 @@ async def read_events(support_id: str, request: Request, client: ReadsSupports) 
 @router.get("/supports", response_model=SupportPage, responses=problems(401, 403, 422, 429, 500, 503))
 async def read_supports(
     request: Request, client: ListsSupports, state: State | None = None, process: Name = None, applicant: Name = None,
-    cursor: Cursor = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+    cursor: Cursor = None, folio: Folio = None, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
 ) -> JSONResponse:
     """Supports in one line each, newest first; `next_cursor` asks for those before, and is null at the end."""
-    wanted = Wanted(owner(client), state, process, applicant)
+    wanted = Wanted(owner(client), state, process, applicant, None if folio is None else ids_of(folio))
     before = None if cursor is None else _from_cursor(cursor)
     look = partial(list_supports, request.app.state.services.storage.engine, wanted, before=before, limit=limit + 1)
     found = await to_thread.run_sync(look)

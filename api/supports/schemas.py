@@ -11,13 +11,17 @@ from api.reception import whole_schema
 from pipeline.domain.capture import Part
 from pipeline.domain.card_model import CardModel
 from pipeline.domain.decision import Ground, Ruling
+from pipeline.domain.folio import PATTERN
 from pipeline.domain.support import MAX_NUMBER, MAX_POINTS, MAX_STROKES, MAX_TEXT, State
+
+FOLIO = Field(pattern=PATTERN, description="The support's name for people: to write down, read out, and find it by.")
 
 
 class ReceivedSupport(BaseModel):
     """The answer to a support that was taken in: durable from here on."""
 
     id: str
+    folio: str = FOLIO
     status: Literal["received"] = "received"
     url: str = Field(description="Where the support is asked for; also in the Location header.")
 
@@ -57,6 +61,7 @@ class SupportResource(BaseModel, extra="allow"):
     """A support as an operator sees it. `verdict` is null while it waits; keys may be added, none is left out."""
 
     id: str
+    folio: str = FOLIO
     source: str | None
     status: str
     round: int
@@ -84,6 +89,7 @@ class CitizenSupport(BaseModel):
     """A support as the citizen may see it: no score, reading or check."""
 
     id: str
+    folio: str = FOLIO
     status: str
     round: int
     process: str
@@ -99,6 +105,7 @@ class StandingResource(BaseModel):
     """A support in one line."""
 
     id: str
+    folio: str = FOLIO
     status: State
     round: int
     process: str

@@ -16,6 +16,7 @@ from api.supports.views import citizen_json, needs_other_way
 from pipeline.blobs.api import BlobStore
 from pipeline.clock import Clock, day_of_capture
 from pipeline.domain.capture import Part
+from pipeline.domain.folio import folio_of
 from pipeline.domain.process import Process
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.upload import check_upload
@@ -131,7 +132,7 @@ class Intake:
         heading = Heading(id=record.id, source=None, round=record.round, received_at=record.received_at)
         judged = (pending_resource(heading, record.state, record.process, record.as_of, record.policy_version)
                   if sealed is None else json.loads(sealed))
-        return record, {**judged, "status": record.state.value, **rounds_json(record)}
+        return record, {**judged, "folio": folio_of(record.id), "status": record.state.value, **rounds_json(record)}
 
 
     def look_as_citizen(self, owner: str | None, support_id: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from pipeline.domain.folio import folio_of
 from pipeline.records.listing import Count, Standing
 
 Json = dict[str, Any]
@@ -17,7 +18,7 @@ class View(StrEnum):
     CITIZEN = "citizen"
 
 
-CITIZEN_KEYS = ("id", "status", "round", "process", "received_at", "verdict", "wanted")
+CITIZEN_KEYS = ("id", "folio", "status", "round", "process", "received_at", "verdict", "wanted")
 """Of the resource. No score, reading, check or developer's detail: they would teach how to pass."""
 
 OTHER_WAY_FOR = ("face.", "selfie.", "signature.", "support.retakes_spent")
@@ -39,8 +40,8 @@ def citizen_json(resource: Json, other_way: str | None) -> Json:
 
 
 def standing_json(one: Standing) -> Json:
-    return {"id": one.id, "status": one.state.value, "round": one.round, "process": one.process, "applicant": one.applicant,
-            "received_at": one.received_at.isoformat(), "updated_at": one.updated_at.isoformat(),
+    return {"id": one.id, "folio": folio_of(one.id), "status": one.state.value, "round": one.round, "process": one.process,
+            "applicant": one.applicant, "received_at": one.received_at.isoformat(), "updated_at": one.updated_at.isoformat(),
             "verdict": None if one.verdict is None else one.verdict.value, "reasons": list(one.reasons),
             "url": f"/v1/supports/{one.id}"}
 

@@ -13,30 +13,33 @@ BROKEN = 1
 """Exit code where a receipt does not hold."""
 receipts = typer.Typer(no_args_is_help=True, help="Signed receipts of erasures.")
 hold = typer.Typer(no_args_is_help=True, help="Supports that an authority wants kept: nothing erases them.")
-Ids = Annotated[list[str], typer.Argument(help="Ids of supports.")]
+Ids = Annotated[list[str], typer.Argument(help="Supports, by their ids or folios.")]
 
 
 def erase(ids: Ids) -> None:
     """Destroy the keys of these supports, and all that is found by or told of them, for good: one signed receipt a line."""
     from pipeline.records.erasures import Asked
     from pipeline.records.erasures import erase as destroy
+    from pipeline.records.listing import id_of
     from pipeline.records.receipts import Cause
     from pipeline.records.storage import open_storage
 
     storage = open_storage(Settings.load().storage)
     for one in ids:
-        print(destroy(storage, Asked(one, Cause.ASKED, "operator")), flush=True)
+        print(destroy(storage, Asked(id_of(storage.engine, one), Cause.ASKED, "operator")), flush=True)
 
 
 def export(
-    support: Annotated[str, typer.Argument(help="A support's id.")],
+    support: Annotated[str, typer.Argument(help="A support, by its id or folio.")],
     out: Annotated[Path, typer.Option(help="A new file: a zip of the citizen's data in plain. Hand it over, then delete it.")],
 ) -> None:
     """All that is held on the citizen of one support, for a request for access."""
     from pipeline.records.export import export_support
+    from pipeline.records.listing import id_of
     from pipeline.records.storage import open_storage
 
-    made = export_support(open_storage(Settings.load().storage), support, out)
+    storage = open_storage(Settings.load().storage)
+    made = export_support(storage, id_of(storage.engine, support), out)
     print(f"{made.files} files in {out}; {made.missing} things could not be opened")
 
 
@@ -94,11 +97,12 @@ def show_key() -> None:
 def place_hold(ids: Ids, reason: Annotated[str, typer.Option(help="A code, such as a file's number; no name.")]) -> None:
     """Keep these supports whatever their retention says, until they are released."""
     from pipeline.records.holds import place
+    from pipeline.records.listing import id_of
     from pipeline.records.storage import open_storage
 
     storage = open_storage(Settings.load().storage)
     for one in ids:
-        place(storage.engine, one, reason)
+        place(storage.engine, id_of(storage.engine, one), reason)
     print(f"{len(ids)} held")
 
 
@@ -106,10 +110,11 @@ def place_hold(ids: Ids, reason: Annotated[str, typer.Option(help="A code, such 
 def release_hold(ids: Ids) -> None:
     """Let these supports go again."""
     from pipeline.records.holds import release
+    from pipeline.records.listing import id_of
     from pipeline.records.storage import open_storage
 
     storage = open_storage(Settings.load().storage)
-    print(f"{sum(release(storage.engine, one) for one in ids)} released")
+    print(f"{sum(release(storage.engine, id_of(storage.engine, one)) for one in ids)} released")
 
 
 @hold.command("list")

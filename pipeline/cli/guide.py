@@ -114,7 +114,7 @@ class Walk:
         self._say("model, both sides, selfie, signature",
                   f"model {words['chosen_model']}; {', '.join(self._parts)}; agrees to notice {notice['version']}")
         answer = _sent(backend, phone, "/v1/supports", parts, 202, headers)
-        self._say("sends her support", f"202: {answer.headers['Location']}")
+        self._say("sends her support", f"202: {answer.headers['Location']}, folio {answer.json()['folio']}")
         replayed = _post(backend, "/v1/supports", parts, headers)
         self._say("somebody sends it again with the same proof", f"{replayed.status_code} {replayed.json()['code']}")
         begun = time.monotonic()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, Select, and_, func, select
 
 from pipeline.clock import from_millis
+from pipeline.domain.folio import ids_of
 from pipeline.domain.support import State
 from pipeline.domain.verdict import Outcome
 from pipeline.errors import NotFound
@@ -44,6 +47,8 @@ class Wanted:
     state: State | None = None
     process: str | None = None
     applicant: str | None = None
+    ids: tuple[str, str] | None = None
+    """From one id to another, both included."""
 
 
 @dataclass(slots=True)
@@ -65,6 +70,17 @@ def find_standing(engine: Engine, support_id: str, owner: str | None) -> Standin
     if row is None:
         raise NotFound("no such support", code="support_not_found")
     return _standing(row)
+
+
+def id_of(engine: Engine, name: str) -> str:
+    """A support's id by its folio; an id is its own. Raises `BadInput` (`bad_folio`), `NotFound`."""
+    with suppress(ValueError):
+        return str(UUID(name))
+    found = list_supports(engine, Wanted(None, ids=ids_of(name)), before=None, limit=2)
+    if len(found) != 1:
+        said = "two supports have this folio: name one by its id" if found else "no such support"
+        raise NotFound(said, code="support_not_found")
+    return found[0].id
 
 
 def list_supports(engine: Engine, wanted: Wanted, *, before: str | None, limit: int) -> Sequence[Standing]:
@@ -103,7 +119,7 @@ def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
                           (supports.c.process, wanted.process), (supports.c.applicant, wanted.applicant)):
         if value is not None:
             query = query.where(column == value)
-    return query
+    return query if wanted.ids is None else query.where(supports.c.id.between(*wanted.ids))
 
 
 def _standing(row: Any) -> Standing:

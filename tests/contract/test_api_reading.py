@@ -13,7 +13,10 @@ import pytest
 
 from api.supports import events as events_module
 from api.supports.events import changes
+from pipeline.domain.folio import folio_of
 from pipeline.domain.verdict import Outcome
+from pipeline.errors import NotFound
+from pipeline.records.listing import id_of
 from pipeline.settings import StorageSettings, WorkerSettings
 from pipeline.worker import Worker
 from tests.contract.intake_makers import OFFICER, OTHER_SECRET, URL, Service, files, service
@@ -23,7 +26,7 @@ from tests.contract.test_api_rounds import CONFIRMED, NEW, decide, judge_round, 
 from tests.contract.test_processes import apply
 
 OTHER = {"Authorization": f"Bearer {OTHER_SECRET}"}
-CITIZEN = {"id", "status", "round", "process", "received_at", "verdict", "wanted", "reasons", "decision", "other_way"}
+CITIZEN = {"id", "folio", "status", "round", "process", "received_at", "verdict", "wanted", "reasons", "decision", "other_way"}
 
 
 def leaves(value: Any) -> list[Any]:
@@ -130,7 +133,25 @@ def test_pages_are_narrowed(pair: StorageSettings) -> None:
     anyio.run(run)
 
 
+def test_a_support_is_found_by_its_folio_by_those_who_may_see_it(pair: StorageSettings) -> None:
+    async def run() -> None:
+        with service(pair) as under_test:
+            sent = [(await under_test.send(f"key-{number}")).json() for number in range(3)]
+            for one in sent:
+                for written in (one["folio"], one["folio"].lower().replace("-", " ")):
+                    assert await pages(under_test, folio=written) == [[one["id"]]]
+                    assert await pages(under_test, OFFICER, folio=written) == [[one["id"]]]
+                    assert await pages(under_test, OTHER, folio=written) == [[]]
+                assert (await of(under_test, f"{URL}/{one['id']}?view=citizen"))["folio"] == one["folio"]
+                assert id_of(under_test.storage.engine, one["folio"]) == id_of(under_test.storage.engine, one["id"]) == one["id"]
+            with pytest.raises(NotFound):
+                id_of(under_test.storage.engine, folio_of("0192f000-0000-7000-8000-000000000000"))
+
+    anyio.run(run)
+
+
 @pytest.mark.parametrize(("params", "code"), [
+    ({"folio": "x"}, "bad_folio"), ({"folio": "0000-0000-0000-0000-1"}, "bad_folio"), ({"folio": "0" * 41}, "invalid_request"),
     ({"cursor": "x"}, "bad_cursor"), ({"cursor": "é"}, "bad_cursor"), ({"cursor": "A" * 22 + "AA"}, "bad_cursor"),
     ({"cursor": "A" * 201}, "invalid_request"), ({"state": "lost"}, "invalid_request"), ({"limit": "0"}, "invalid_request"),
     ({"limit": "201"}, "invalid_request")])
