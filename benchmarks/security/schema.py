@@ -27,6 +27,7 @@ from pipeline.records.storage import Storage
 ROLES = (Role.BACKEND, Role.OFFICER, Role.AUDITOR, Role.OPERATOR)
 """The operator last: it erases the support that the others ask for."""
 REFUSED_ALL_THE_SAME = {
+    "GET /v1/supports": "no schema says which letter checks a folio",
     "POST /v1/supports": "no schema says what a JPEG is, nor which processes there are",
     "POST /v1/activations": "nor what a provider signs",
     "PUT /v1/supports/{support_id}/captures/{side}": "nor what a JPEG is",

@@ -160,12 +160,11 @@ def _demand(answer: httpx.Response, status: int) -> None:
 
 
 def _apply_process(settings: Any) -> None:
-    from pipeline.domain.process import DEMO_PROCESS
-    from pipeline.domain.verdict import CheckName
+    from pipeline.domain.process import DEMO_PROCESS, IN_EARNEST
     from pipeline.records.processes import ProcessFile, apply_process
     from pipeline.records.storage import open_storage
 
-    required = DEMO_PROCESS.required | {CheckName.DEVICE, CheckName.CONSENT}
+    required = DEMO_PROCESS.required | IN_EARNEST
     storage = open_storage(settings.storage)
     apply_process(storage.engine, ProcessFile.model_validate({**PROCESS, "required": required}))
     storage.engine.dispose()

@@ -20,6 +20,7 @@ def _group() -> None:
 @processes.command("apply")
 def apply(file: Annotated[Path, typer.Argument(help="One process as TOML; docs/api.md shows one.")]) -> None:
     """Put a process in force as its next version: every verdict from now on is by it, without a restart."""
+    from pipeline.domain.process import IN_EARNEST
     from pipeline.records.processes import apply_process, read_process_file
     from pipeline.records.storage import open_storage
 
@@ -29,3 +30,7 @@ def apply(file: Annotated[Path, typer.Argument(help="One process as TOML; docs/a
         print(f"{applied.version} is in force; changed: {', '.join(applied.changed)}")
     else:
         print(f"{applied.version} was in force already: nothing changed")
+    left_out = sorted(IN_EARNEST - written.required)
+    if left_out or not written.activation:
+        named = [*left_out, *([] if written.activation else ["activation"])]
+        print(f"it does not ask for {', '.join(named)}: right for a trial; k8s/policy/process.toml is one that counts")

@@ -103,6 +103,9 @@ _ALWAYS = frozenset({
     CheckName.PRESENTATION_BACK,
 })
 
+IN_EARNEST = frozenset({CheckName.DEVICE, CheckName.CONSENT, CheckName.REUSE_IMAGE, CheckName.REUSE_CARD})
+"""What a process that counts requires besides; k8s/policy/process.toml does."""
+
 DEMO_PROCESS = Process(
     id="demo",
     version="demo-1",

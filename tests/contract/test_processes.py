@@ -12,14 +12,16 @@ from typing import Any
 
 import anyio
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.cli.main import app as command
 from pipeline.domain.card_model import CardModel
 from pipeline.domain.evidence import SignatureKind
-from pipeline.domain.process import DEMO_PROCESS
+from pipeline.domain.process import DEMO_PROCESS, IN_EARNEST
 from pipeline.domain.verdict import CheckName
 from pipeline.errors import BadInput, Conflict, NotFound
 from pipeline.records.processes import ProcessFile, apply_process, find_process, list_processes, read_process_file
-from pipeline.records.storage import Storage
+from pipeline.records.storage import Storage, open_storage
 from pipeline.records.supports import get_support
 from pipeline.settings import StorageSettings, WorkerSettings
 from pipeline.worker import Worker
@@ -265,3 +267,17 @@ def test_who_cannot_sign_is_told_of_another_way(kind: SignatureKind, told: bool,
             assert "other_way" not in (await under_test.client.get(answer.headers["location"])).json()
 
     anyio.run(run)
+
+
+def test_the_one_to_begin_from_asks_for_all_that_one_in_earnest_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the command says where another asks for less; `apoyo demo --guide` shows that a good support passes all of it."""
+    file = Path(__file__).parents[2] / "k8s" / "policy" / "process.toml"
+    process = read_process_file(file).process("1")
+    assert process.required == DEMO_PROCESS.required | IN_EARNEST and {"device", "consent"} <= IN_EARNEST
+    assert process.activation and process.notices and process.other_way and process.retention_days
+    monkeypatch.setenv("APOYO_STORAGE__DATA_DIR", str(tmp_path))
+    open_storage(StorageSettings(data_dir=tmp_path))
+    for applied, told in ((file, ""), (written(tmp_path, EDOMEX), "consent, device, reuse_card, reuse_image, activation")):
+        assert CliRunner().invoke(command, ["processes", "apply", str(applied)]).output.partition("does not ask for ")[2].partition(":")[0] == told
