@@ -26,6 +26,7 @@ from pipeline import faults, tracing
 from pipeline.cores import forbid_core_dumps
 from pipeline.domain.activation import ActivationState
 from pipeline.errors import ApoyoError, NotFound, Unavailable
+from pipeline.records.activations import find_traceparent as traceparent_of_activation
 from pipeline.records.activations import note_mailed
 from pipeline.records.bell import Channel, bell_of
 from pipeline.records.deliveries import (
@@ -158,15 +159,17 @@ class Deliverer:
         (log.info if error is None else log.warning)(result, code=error)
 
     async def _trace(self, attempt: Attempt, begun: int, result: str) -> None:
-        """A span beside the verdict that the event is of, or beside the intake."""
-        if not (tracing.running() and "support" in attempt.body):
+        """A span beside the verdict that the event is of, or beside the intake; of a code, beside the look at the front."""
+        what = next((what for what in (tracing.SUPPORT, tracing.ACTIVATION) if what in attempt.body), None)
+        if what is None or not tracing.running():
             return
-        support, round_, ended = attempt.body["support"], attempt.body.get("round", FIRST_ROUND), tracing.now()
+        subject, round_, ended = attempt.body[what], attempt.body.get("round", FIRST_ROUND), tracing.now()
         try:
-            traceparent = await self._in_thread(find_traceparent, support)
+            of = find_traceparent if what == tracing.SUPPORT else traceparent_of_activation
+            traceparent = await self._in_thread(of, subject)
         except Unavailable:  # a span is no reason to try again
             return
-        trace = tracing.trace_of(support, round_, traceparent)
+        trace = tracing.trace_of(subject, round_, traceparent, what)
         if trace is not None:
             above = tracing.INTAKE if attempt.kind is EventKind.RECEIVED else tracing.VERIFY
             name = f"{above}/{attempt.target}/{attempt.event_id}/{attempt.number}/deliver"

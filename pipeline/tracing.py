@@ -1,6 +1,7 @@
-"""A support's way as a trace: its intake, its wait, its verification with every stage, and each webhook that tells of it.
+"""A support's way as a trace: its intake, its wait, its verification with every stage, and each webhook that tells of it. An
+activation's likewise: its intake with the provider's word, its wait, the look at the front, and each mail.
 
-Nothing has to travel from process to process but the support's row: the trace is that of the backend's `traceparent` (W3C Trace
+Nothing has to travel from process to process but the row: the trace is that of the backend's `traceparent` (W3C Trace
 Context) where it sent one, else it is named by the support's own id; and each span's id follows from support, round and name, so
 that whoever writes the next span knows its parent. A span says ids, codes and times, and nothing of a citizen.
 
@@ -31,6 +32,8 @@ MOST_WAITING = 4096
 AT_ONCE, EVERY_SECONDS, PATIENCE_SECONDS = 512, 1.0, 5.0
 INTAKE, VERIFY = "intake", "verify"
 """Spans that others are children of."""
+SUPPORT, ACTIVATION = "support", "activation"
+"""What a trace is of."""
 INTERNAL, SERVER, PRODUCER, CONSUMER = 1, 2, 4, 5
 """OTLP's kinds of span."""
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -53,22 +56,24 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The trace of one round of one support. remote: the span of the backend that it goes on from."""
+    """The trace of one round of one support, or of an activation. what: which of them. remote: the span of the backend that it
+    goes on from."""
 
-    support: str
+    what: str
+    subject: str
     round: int
     id: str
     remote: str | None
 
     def span_id(self, name: str) -> str:
         """16 hex digits, the same in every process."""
-        return hashlib.sha256(f"{self.support}|{self.round}|{name}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.subject}|{self.round}|{name}".encode()).hexdigest()[:16]
 
     def span(self, name: str, parent: str | None, start: int, end: int, kind: int = INTERNAL,
              said: Mapping[str, Value] = MappingProxyType({})) -> Span:
         """parent: the name of another span of this trace; None: the backend's own span, if there is one."""
         above = self.remote if parent is None else self.span_id(parent)
-        told: dict[str, Value] = {"apoyo.support": self.support, "apoyo.round": self.round, **said}
+        told: dict[str, Value] = {f"apoyo.{self.what}": self.subject, "apoyo.round": self.round, **said}
         return Span(self.id, self.span_id(name), above, name.rpartition("/")[2], start, max(start, end), kind, told)
 
     def steps(self, parent: str, start: int, steps: Iterable[tuple[str, int]]) -> list[Span]:
@@ -85,18 +90,18 @@ def valid_traceparent(header: str | None) -> str | None:
     return header if header is not None and _TRACEPARENT.match(header) else None
 
 
-def trace_of(support: str, round_: int, traceparent: str | None) -> Trace | None:
-    """None where nothing is told of this support: there is no collector, the backend did not sample it, or our share leaves it
-    out."""
+def trace_of(subject: str, round_: int, traceparent: str | None, what: str = SUPPORT) -> Trace | None:
+    """None where nothing is told of this support or activation: there is no collector, the backend did not sample it, or our
+    share leaves it out."""
     exporter = _running.get("exporter")
     if exporter is None:
         return None
     if traceparent is not None:
         _, trace, remote, flags = traceparent.split("-")
-        return Trace(support, round_, trace, remote) if int(flags, 16) & 1 else None
-    trace = support.replace("-", "")
+        return Trace(what, subject, round_, trace, remote) if int(flags, 16) & 1 else None
+    trace = subject.replace("-", "")
     drawn = int(hashlib.sha256(trace.encode()).hexdigest()[:8], 16) / 2**32
-    return Trace(support, round_, trace, None) if drawn < exporter.share else None
+    return Trace(what, subject, round_, trace, None) if drawn < exporter.share else None
 
 
 def running() -> bool:
@@ -114,6 +119,32 @@ def tell(spans: Sequence[Span]) -> None:
     exporter = _running.get("exporter")
     if exporter is not None:
         exporter.take(spans)
+
+
+def tell_intake(trace: Trace | None, begun: int, steps: Sequence[tuple[str, int]]) -> None:
+    """The request that began it, with its steps, each by its name and the moment of its end."""
+    if trace is not None:
+        tell([trace.span(INTAKE, None, begun, steps[-1][1], SERVER), *trace.steps(INTAKE, begun, steps)])
+
+
+def tell_attempt(trace: Trace | None, since: datetime, began: int, said: Mapping[str, Value]) -> None:
+    """The wait since then, and the attempt that ends now."""
+    if trace is not None:
+        tell([trace.span("wait", INTAKE, moment(since), began),
+              trace.span(VERIFY, INTAKE, began, now(), CONSUMER, said)])
+
+
+def tell_stages(trace: Trace | None, began: int, fetched: int, examined: int, timings_ms: Mapping[str, float]) -> None:
+    """What an attempt consisted of, up to now. Stages are told as if each ran once, in the order in which they began: both sides
+    of the card go through the first of them."""
+    if trace is None:
+        return
+    stages, end = [], fetched
+    for stage, ms in timings_ms.items():
+        end += int(ms * 1_000_000)
+        stages.append((stage, end))
+    steps = [("fetch", fetched), ("examine", examined), ("conclude", now())]
+    tell([*trace.steps(VERIFY, began, steps), *trace.steps(f"{VERIFY}/examine", fetched, stages)])
 
 
 def start(settings: TracingSettings, program: str) -> None:

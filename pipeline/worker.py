@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -127,7 +127,7 @@ class Worker:
 
     def _check_front(self, lease: Lease, log: FilteringBoundLogger) -> None:
         faults.point("work.claimed")
-        reasons = check_front(self._storage, self._judge, lease)
+        reasons = check_front(self._storage, self._judge, lease, self._name)
         log.info("front checked", reasons=[reason.code for reason in reasons])
 
     def _bring_to_verdict(self, lease: Lease, log: FilteringBoundLogger) -> None:
@@ -186,21 +186,15 @@ class Worker:
         for stage, ms in evidence.timings_ms.items():
             telemetry.STAGE_SECONDS.labels(stage).observe(ms / 1000)
         trace = tracing.trace_of(record.id, record.round, record.traceparent)
-        if trace is not None:
-            steps = [("fetch", fetched), ("examine", examined), ("conclude", tracing.now())]
-            tracing.tell([*trace.steps(tracing.VERIFY, began, steps),
-                          *trace.steps(f"{tracing.VERIFY}/examine", fetched, _ends(fetched, evidence.timings_ms))])
+        tracing.tell_stages(trace, began, fetched, examined, evidence.timings_ms)
         return finished
 
     def _trace(self, lease: Lease, record: SupportRecord, began: int, finished: Finished) -> None:
         """The wait, and the attempt that brought the verdict."""
-        trace = tracing.trace_of(record.id, record.round, record.traceparent)
-        if trace is None:
-            return
-        since = tracing.moment(record.received_at if record.round == FIRST_ROUND else record.updated_at)
-        tracing.tell([trace.span("wait", tracing.INTAKE, since, began),
-                      trace.span(tracing.VERIFY, tracing.INTAKE, began, tracing.now(), tracing.CONSUMER, {
-                          "apoyo.attempt": lease.attempt, "apoyo.outcome": finished.outcome.value, "apoyo.worker": self._name})])
+        tracing.tell_attempt(
+            tracing.trace_of(record.id, record.round, record.traceparent),
+            record.received_at if record.round == FIRST_ROUND else record.updated_at, began,
+            {"apoyo.attempt": lease.attempt, "apoyo.outcome": finished.outcome.value, "apoyo.worker": self._name})
 
     def _register(self, lease: Lease, record: SupportRecord, evidence: Evidence, info: SupportInfo, policy: Process,
                   key: SupportKey) -> Asked:
@@ -279,13 +273,6 @@ def asked_of(storage: Storage, record: SupportRecord, prints: Fingerprints, info
 
 def heading_of(record: SupportRecord) -> Heading:
     return Heading(record.id, None, record.round, record.received_at)
-
-
-def _ends(start: int, ms: Mapping[str, float]) -> Iterator[tuple[str, int]]:
-    """Stages as if each ran once, in the order in which they began: both sides of the card go through the first of them."""
-    for stage, took in ms.items():
-        start += int(took * 1_000_000)
-        yield stage, start
 
 
 def _json(value: object) -> bytes:

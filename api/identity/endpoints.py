@@ -27,9 +27,11 @@ from api.multipart import boundary_of, read_parts
 from api.problems import RETRY_SECONDS
 from api.reception import idempotency_key, json_body, read_in_time, read_small
 from api.supports.schemas import problems
+from pipeline import tracing
 from pipeline.domain.activation import ActivationState
 from pipeline.domain.upload import MAX_PHOTO_BYTES
 from pipeline.errors import BadToken
+from pipeline.records.activations import ROUND
 
 router = APIRouter(prefix="/v1/activations", tags=["activations"])
 keys = APIRouter(tags=["activations"])
@@ -41,6 +43,7 @@ LIMITS = {FRONT: MAX_PHOTO_BYTES, WORDS: 16 << 10}
 async def ask_for_code(request: Request, client: Activates) -> JSONResponse:
     """Ask for a code: the credential's front, and the account that it is to be mailed to. A worker looks at the front."""
     services = request.app.state.services
+    begun, traceparent = tracing.now(), tracing.valid_traceparent(request.headers.get("traceparent"))
     key = idempotency_key(request)
     boundary = boundary_of(request.headers.get("content-type"))
     claimed = _claimed(request)
@@ -50,9 +53,14 @@ async def ask_for_code(request: Request, client: Activates) -> JSONResponse:
         if isinstance(asked, str):
             activation_id = asked
         else:
+            read = tracing.now()
             email = await services.providers.verify(asked.words.provider, asked.words.token)
+            vouched = tracing.now()
             with request.state.place.storing():
-                activation_id = await to_thread.run_sync(services.activations.receive, asked, email)
+                activation_id, created = await to_thread.run_sync(services.activations.receive, asked, email, traceparent)
+            if created:
+                steps = [("read", read), ("provider", vouched), ("store", tracing.now())]
+                tracing.tell_intake(tracing.trace_of(activation_id, ROUND, traceparent, tracing.ACTIVATION), begun, steps)
     url = f"/v1/activations/{activation_id}"
     return JSONResponse(ReceivedActivation(id=activation_id, url=url).model_dump(), 202,
                         headers={"Location": url, NONCE_HEADER: services.devices.nonce()})

@@ -63,8 +63,8 @@ class Activations:
         check_part(Part.FRONT, parts[FRONT])
         return Asked(client_id, words, parts[FRONT], idempotency, proof)
 
-    def receive(self, asked: Asked, email: str) -> str:
-        """Seal and commit: the activation's id. Raises `Conflict`, `BadToken`, `Unavailable`."""
+    def receive(self, asked: Asked, email: str, traceparent: str | None) -> tuple[str, bool]:
+        """Seal and commit: the activation's id, and whether it is a new one. Raises `Conflict`, `BadToken`, `Unavailable`."""
         activation_id = new_support_id()
         key, wrapped = self._storage.keyring.new_key(activation_id)
         found, created = insert_activation(self._storage.engine, NewActivation(
@@ -72,10 +72,10 @@ class Activations:
             account=self._storage.keyring.search_digest(f"account|{email.lower()}"), process=asked.words.process,
             as_of=asked.words.as_of or today_in_mexico(self._clock), key=wrapped, idempotency=asked.idempotency,
             proof=asked.proof, sealed_email=key.seal(EMAIL, VERSION, email.encode()),
-            sealed_front=key.seal(activations.FRONT, VERSION, asked.front)))
+            sealed_front=key.seal(activations.FRONT, VERSION, asked.front), traceparent=traceparent))
         if created:
             ACTIVATIONS.labels("received").inc()
-        return found
+        return found, created
 
     def look(self, client_id: str, activation_id: str) -> ActivationRecord:
         """Raises `NotFound`."""

@@ -52,11 +52,9 @@ async def receive_support(request: Request, client: SendsSupports) -> JSONRespon
         read = tracing.now()
         with request.state.place.storing():
             receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form, claimed, traceparent)
-    trace = tracing.trace_of(receipt.id, FIRST_ROUND, traceparent) if receipt.created else None
-    if trace is not None:
-        stored = tracing.now()
-        tracing.tell([trace.span(tracing.INTAKE, None, begun, stored, tracing.SERVER),
-                      *trace.steps(tracing.INTAKE, begun, [("read", read), ("store", stored)])])
+    if receipt.created:
+        trace = tracing.trace_of(receipt.id, FIRST_ROUND, traceparent)
+        tracing.tell_intake(trace, begun, [("read", read), ("store", tracing.now())])
     faults.point("reply.before")
     url = f"/v1/supports/{receipt.id}"
     return JSONResponse(ReceivedSupport(id=receipt.id, folio=folio_of(receipt.id), url=url).model_dump(), 202,

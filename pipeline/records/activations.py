@@ -62,6 +62,7 @@ class NewActivation:
     proof: DeviceProof
     sealed_email: bytes = field(repr=False)
     sealed_front: bytes = field(repr=False)
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class ActivationRecord:
     created_at: datetime
     expires_at: datetime
     key: WrappedKey
+    traceparent: str | None
     sealed_email: bytes = field(repr=False)
 
     def open_key(self, keyring: Keyring) -> SupportKey:
@@ -122,7 +124,7 @@ def _insert(connection: Connection, new: NewActivation) -> None:
         id=new.id, client_id=new.client_id, device=new.proof.device, provider=new.provider, account=new.account,
         process=new.process, as_of=new.as_of.isoformat(), state=ActivationState.WAITING.value, reasons="[]",
         kek_id=new.key.kek_id, wrapped=new.key.wrapped, sealed_email=new.sealed_email, sealed_front=new.sealed_front, sends=0,
-        attempts=0, created_at=now_ms(), updated_at=now_ms(), expires_at=_from_now(LIFE_SECONDS)))
+        attempts=0, traceparent=new.traceparent, created_at=now_ms(), updated_at=now_ms(), expires_at=_from_now(LIFE_SECONDS)))
     enqueue(connection, new_support_id(), JobKind.ACTIVATION, new.id, ROUND)
     _forget_some(connection)
 
@@ -152,6 +154,12 @@ def get_activation(engine: Engine, activation_id: str, client_id: str | None = N
     """With `client_id`, another client's is as absent as none. Raises `NotFound` (`activation_not_found`)."""
     with reading(engine) as connection:
         return _record(connection.execute(_rows().where(activations.c.id == activation_id)).one_or_none(), client_id)
+
+
+def find_traceparent(engine: Engine, activation_id: str) -> str | None:
+    """None also where there is no such activation."""
+    with reading(engine) as connection:
+        return connection.execute(select(activations.c.traceparent).where(activations.c.id == activation_id)).scalar()
 
 
 def load_front(engine: Engine, activation_id: str) -> bytes:
@@ -290,7 +298,7 @@ def _record(row: Row[Any] | None, client_id: str | None) -> ActivationRecord:
         state=state, reasons=tuple(json.loads(row.reasons)), sends_left=MAX_SENDS - row.sends,
         attempts_left=MAX_ATTEMPTS - row.attempts,
         created_at=from_millis(row.created_at), expires_at=from_millis(row.expires_at), key=WrappedKey(row.kek_id, row.wrapped),
-        sealed_email=row.sealed_email)
+        traceparent=row.traceparent, sealed_email=row.sealed_email)
 
 
 def _from_now(seconds: float) -> ColumnElement[Any]:

@@ -311,6 +311,7 @@ activations = Table(
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("sent_at", BigInteger),
     Column("confirmed_at", BigInteger),
+    Column("traceparent", String(55)),
     Index("ix_activations_account_created_at", "account", "created_at"),
     Index("ix_activations_device_created_at", "device", "created_at"),
 )
