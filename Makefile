@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SECURITY := $(VENV)/.security
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check k8s-check test-operations chaos bench soak specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers evaluate-faces evaluate-signature
+.PHONY: help install weights demo up test check k8s-check test-operations chaos rollover security bench soak specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers evaluate-faces evaluate-signature
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ soak: weights ## two hours under load: memory, descriptors and sockets must stay
 
 chaos: $(STAMP) ## try to lose a support: faults on both storages, an outside checker, deliberate bugs (SHORT=1: ten minutes)
 	@$(BIN)/python -m benchmarks.chaos $(if $(SHORT),--short)
+
+rollover: $(STAMP) ## from an older version of the code to this one and back, under load, with the outside checker of chaos
+	@$(BIN)/python -m benchmarks.chaos.rollover
 
 security: weights $(SECURITY) ## hostile input: pictures, floods, parsers fuzzed, routes, networks, mutants; docs/security.md (SHORT=1: some minutes)
 	@$(BIN)/python -m benchmarks.security $(if $(SHORT),--short)

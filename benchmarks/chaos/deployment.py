@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -42,8 +42,9 @@ ROOT = Path(__file__).parents[2]
 class Kept:
     """A program with as many lives as it needs. `specs`: the faults that the next life is armed with."""
 
-    def __init__(self, command: Sequence[str], settings: Settings, log: Path, clock: Clock | None = None) -> None:
-        """clock: what it is told that the time is; None: the time."""
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, clock: Clock | None = None,
+                 root: Path = ROOT) -> None:
+        """clock: what it is told that the time is; None: the time. root: the tree whose code it runs."""
         self._clock = clock
         self.specs: Callable[[], str] = str
         self.ends: Counter[int] = Counter()
@@ -53,10 +54,11 @@ class Kept:
         self.pid = 0
         """Of the life that is lived now, or was last."""
         self._over, self._begun = threading.Event(), threading.Event()
+        extra = {"PYTHONPATH": str(root), **(clock.environment() if clock else {})}
         self._launcher = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "benchmarks.chaos.launcher", *command], cwd=ROOT,
-            env=child_environment(settings, clock.environment() if clock else None), text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "benchmarks.chaos.launcher", *command], cwd=root,
+            env={**environment, **extra}, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
         # Through a pipe: a limit on the process's files is not to hit its log.
         self._threads = [threading.Thread(target=self._copy, args=(log,), daemon=True),
                          threading.Thread(target=self._keep, daemon=True)]
@@ -133,6 +135,29 @@ def renew(*many: Kept) -> None:
         list(pool.map(Kept.renew, many))
 
 
+def hook_at(port: int, secret: str, url: str) -> str:
+    """A webhook for verdicts: its secret."""
+    body = json.dumps({"url": url, "events": ["support.decided"]}).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+    connection.request("POST", "/v1/webhooks", body, {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"})
+    told = json.load(connection.getresponse())
+    connection.close()
+    return str(told["secret"])
+
+
+def until_ready(port: int, log: Path) -> None:
+    """Raises `RuntimeError`, with the end of its log, where the API there does not get ready."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise RuntimeError(f"the API did not get ready:\n{log.read_text()[-2000:]}")
+
+
 class Deployment:
     """One API and two workers over one place. mutant: the deliberate bug that all of them have, if any.  ray: the workers are
     actors of the real supervisor, in a Ray of their own."""
@@ -152,7 +177,7 @@ class Deployment:
         self.deliverers: list[Kept] = []
         if receiver is not None:
             for name in (LIVING, DEAD):
-                receiver.secrets[name] = self._hook(receiver.url(name))
+                receiver.secrets[name] = hook_at(self.port, self.secret, receiver.url(name))
             self.deliverers = [self._keep("api.deliver")]
 
     @property
@@ -170,30 +195,12 @@ class Deployment:
         renew(*self.every)
         self._until_ready()
 
-    def _hook(self, url: str) -> str:
-        """Its secret."""
-        body = json.dumps({"url": url, "events": ["support.decided"]}).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
-        connection.request("POST", "/v1/webhooks", body, {
-            "Authorization": f"Bearer {self.secret}", "Content-Type": "application/json"})
-        told = json.load(connection.getresponse())
-        connection.close()
-        return str(told["secret"])
-
     def _keep(self, *module: str) -> Kept:
         clock = None if self._clocks is None else Clock(self.place.folder / f"clock-{next(self._clocks)}")
-        return Kept([self._mutant or "-", *module], self.settings, self.place.folder / "service.log", clock)
+        return Kept([self._mutant or "-", *module], child_environment(self.settings), self.place.folder / "service.log", clock)
 
     def _until_ready(self) -> None:
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
-                    if answer.status == 200:
-                        return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.05)
-        raise RuntimeError(f"the API did not get ready:\n{(self.place.folder / 'service.log').read_text()[-2000:]}")
+        until_ready(self.port, self.place.folder / "service.log")
 
     def __enter__(self) -> Self:
         return self

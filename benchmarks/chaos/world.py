@@ -84,7 +84,7 @@ def run(place: Place, plan: Plan, faults: Sequence[Fault] = (), *, window: float
         deployment.heal()
         healed = time.monotonic()
         loading.join()
-        drained = _drain(place, healed, drain, WAITING if plan.rounds else WAITING[:1])
+        drained = drained_after(place, healed, drain, WAITING if plan.rounds else WAITING[:1])
         known = {sent.key: next(iter(sent.acked)) for sent in read_history(file.open()).sent.values() if sent.acked}
         asyncio.run(load.read(known))
         deaths = sum(count for kept in deployment.workers for code, count in kept.ends.items() if code not in IN_ORDER)
@@ -109,7 +109,7 @@ def _nothing(_world: World, seconds: float) -> None:
     time.sleep(seconds)
 
 
-def _drain(place: Place, healed: float, seconds: float, waiting: Sequence[str]) -> float | None:
+def drained_after(place: Place, healed: float, seconds: float, waiting: Sequence[str]) -> float | None:
     database, end = place.database(), time.monotonic() + seconds
     while time.monotonic() < end:
         if all(database.rows(query)[0][0] == 0 for query in waiting):
