@@ -158,6 +158,9 @@ class WorkerSettings(_Section):
     """After so many that ended without a verdict a support goes to a person, unexamined."""
     poll_seconds: float = Field(default=1.0, gt=0)
     """How long an idle worker waits before it asks for work that nobody told it of: leases that ran out, waits that are over."""
+    sleep_seconds: float = Field(default=900.0, ge=0)
+    """After so long without work an own Ray node and its workers end, and are started again by the next support, which waits some
+    seconds longer; 0: never. A cluster's Ray is left as it is."""
     log_file: Path | None = Field(default=None, examples=["/var/log/apoyo/workers.log"])
     """Where the workers add their log lines; None: their stderr, which Ray keeps among its session's files."""
 

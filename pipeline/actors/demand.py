@@ -14,6 +14,22 @@ PATIENCE_SECONDS = 120.0
 
 
 @dataclass
+class Quiet:
+    """Whether there has been no work for `seconds`. 0: it never is so long."""
+
+    seconds: float
+    _since: float | None = None
+
+    def is_over(self, backlog: float, now: float) -> bool:
+        """For `backlog` jobs without an end (NaN: not known, so there may be some) at `now` seconds of a monotonic clock."""
+        if backlog != 0:
+            self._since = None
+            return False
+        self._since = now if self._since is None else self._since
+        return 0 < self.seconds <= now - self._since
+
+
+@dataclass
 class Demand:
     """The number of workers to keep, between `least` and `most`. Rises at once, falls after `PATIENCE_SECONDS`."""
 

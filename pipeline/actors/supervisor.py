@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import RayError
 
 from pipeline import telemetry
-from pipeline.actors.demand import LOOK_SECONDS, Demand
+from pipeline.actors.demand import LOOK_SECONDS, Demand, Quiet
 from pipeline.actors.index_server import CALLS_AT_ONCE, NAME, IndexServer
 from pipeline.actors.network_server import begin_server
 from pipeline.actors.verifier import MakeWorker, Verifier
@@ -57,18 +57,20 @@ class Supervisor:
     many as the plan says, or as are wanted."""
 
     def __init__(self, settings: Settings, plan: Plan, make_worker: MakeWorker, backlog: CountBacklog = lambda: math.nan) -> None:
-        """backlog: asked every `LOOK_SECONDS` where `settings.worker.max_count` lets the number vary."""
+        """backlog: asked every `LOOK_SECONDS` where `settings.worker.max_count` lets the number vary, or workers may sleep."""
         self._settings, self._make_worker, self._backlog = settings, make_worker, backlog
         self._plan = plan
         self._index = Slot(self._begin_index)
         self._servers = [Slot(partial(begin_server, settings, plan, number)) for number in range(self._plan.servers)]
         self._slots = [Slot(self._begin_worker) for _ in range(self._plan.workers)]
         self._demand = Demand(self._plan.workers, settings.worker.max_count)
+        self._quiet = Quiet(0.0 if settings.ray.address else settings.worker.sleep_seconds)
         self._look_at = 0.0
         self._log = telemetry.logger("supervisor")
 
-    def run(self, stop: threading.Event, ready: Callable[[], None]) -> None:
-        """Until `stop`: then drain, and end what has not drained by the hard deadline. `ready`: called when all are warm.
+    def run(self, stop: threading.Event, ready: Callable[[], None]) -> bool:
+        """Until `stop`, or until there was no work for long: then drain, and end what has not drained by the hard deadline.
+        Whether it was for want of work. `ready`: called when all are warm.
 
         Raises `Misconfigured` where one of the first workers cannot start: a wrong installation ends with its message.
         """
@@ -76,12 +78,14 @@ class Supervisor:
             self._start(slot)
         self._await_start()
         ready()
-        while not stop.is_set():
+        quiet = False
+        while not stop.is_set() and not quiet:
             self._end_silent()
             self._replace_dead()
-            self._follow_demand()
+            quiet = self._look_at_the_backlog()
             stop.wait(TICK_SECONDS)
         self._drain()
+        return quiet
 
     def _every(self) -> list[Slot]:
         return [self._index, *self._servers, *self._slots]
@@ -141,14 +145,21 @@ class Supervisor:
         self._slots = [slot for slot in self._slots if slot.actor is not None or not slot.leaving]
         telemetry.WORKERS.set(sum(not slot.leaving for slot in self._slots))
 
-    def _follow_demand(self) -> None:
-        """More slots where the backlog asks for them; fewer by draining, so that nothing in hand is dropped."""
-        now = time.monotonic()
-        if self._settings.worker.max_count <= self._plan.workers or now < self._look_at:
-            return
+    def _look_at_the_backlog(self) -> bool:
+        """Follows it, now and then. Whether there was none for long."""
+        now, varies = time.monotonic(), self._settings.worker.max_count > self._plan.workers
+        if now < self._look_at or not (varies or self._quiet.seconds):
+            return False
         self._look_at = now + LOOK_SECONDS
+        backlog = self._backlog()
+        if varies:
+            self._follow(backlog, now)
+        return self._quiet.is_over(backlog, now)
+
+    def _follow(self, backlog: float, now: float) -> None:
+        """More slots where the backlog asks for them; fewer by draining, so that nothing in hand is dropped."""
         staying = [slot for slot in self._slots if not slot.leaving]
-        change = self._demand.wanted(self._backlog(), now) - len(staying)
+        change = self._demand.wanted(backlog, now) - len(staying)
         if change:
             self._log.info("workers", wanted=len(staying) + change, before=len(staying))
         self._slots += [Slot(self._begin_worker) for _ in range(change)]  # _replace_dead starts them

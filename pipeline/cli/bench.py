@@ -79,6 +79,29 @@ def memory(
 
 
 @bench.command()
+def idle(
+    seconds: Annotated[float, typer.Option(help="How long each is looked at.", min=5)] = 120.0,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """What a service without work takes, awake and asleep, and how soon it verifies again."""
+    from tempfile import TemporaryDirectory
+
+    from benchmarks.idle import measure_idle
+    from benchmarks.report import write
+    from models.specimens.make import make_specimens
+    from pipeline.settings import Settings
+
+    (support, *_) = make_specimens(CACHE / "idle", 1, SEED_STAGES, "normal", ("good",))
+    with TemporaryDirectory(prefix="apoyo-idle-") as folder:
+        settings = Settings.model_validate(
+            {"storage": {"data_dir": folder}, "api": {"port": 0}, "worker": {"sleep_seconds": seconds + 15}})
+        result = measure_idle(settings, support, seconds)
+    for name in ("awake", "asleep"):
+        typer.echo(f"{name}: {result[name]['sum']} % of a core, {result[name]['rss_mb']} MB; {result[name]['percent']}")
+    typer.echo(f"a verdict after: {result['verdict_after_s']} s; raw: {write('idle', result, out)}")
+
+
+@bench.command()
 def accuracy(
     count: Annotated[int, typer.Option(help="Supports a severity.")] = 200,
     severity: Annotated[SeverityChoice, typer.Option(help="One severity, or all three.")] = SeverityChoice.ALL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
 import threading
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.cores import forbid_core_dumps
 from pipeline.errors import ApoyoError, Unavailable
-from pipeline.settings import Settings
-from pipeline.telemetry import READY_LINE, configure_logging, logger
+from pipeline.settings import Settings, child_environment
+from pipeline.telemetry import READY_LINE, WORKERS, configure_logging, logger
 
 if TYPE_CHECKING:
     from pipeline.actors.supervisor import CountBacklog
@@ -26,18 +27,56 @@ def work() -> None:
 
 
 def run_workers(settings: Settings, make_worker: MakeWorker) -> None:
-    """Start the workers, and keep them until SIGINT or SIGTERM. Raises `Misconfigured`."""
+    """Start the workers, and keep them until SIGINT or SIGTERM; without work for long, let them go until there is some.
+
+    Raises `Misconfigured`.
+    """
     from pipeline.actors.cluster import connected_ray
 
     configure_logging()
     forbid_core_dumps()
     stop = threading.Event()
+    as_started = child_environment(settings)
     with connected_ray(settings) as plan:
         from pipeline.actors.supervisor import Supervisor
 
-        for name in (signal.SIGINT, signal.SIGTERM):  # after ray.init, which sets handlers of its own
-            signal.signal(name, lambda *_: stop.set())
-        Supervisor(settings, plan, make_worker, _backlog(settings)).run(stop, ready=lambda: print(READY_LINE, flush=True))
+        _stop_on_signals(stop)  # after ray.init, which sets handlers of its own
+        supervisor = Supervisor(settings, plan, make_worker, _backlog(settings))
+        asleep = supervisor.run(stop, ready=lambda: print(READY_LINE, flush=True))
+    if not asleep:
+        return
+    _stop_on_signals(stop)  # after ray.shutdown, which takes them away
+    log = logger("workers")
+    log.info("asleep")
+    WORKERS.set(0)
+    if _wait_for_work(settings, stop):
+        log.info("awake")
+        # As new, under the same number: a second Ray in one process would find what the first has left there.
+        os.execve(sys.executable, sys.orig_argv, as_started)  # noqa: S606
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+
+
+def _wait_for_work(settings: Settings, stop: threading.Event) -> bool:
+    """Until there is some, or `stop`: whether there is."""
+    from pipeline.records.bell import Channel, bell_of
+    from pipeline.records.leases import ripe_kinds
+    from pipeline.records.storage import open_storage
+
+    engine = open_storage(settings.storage).engine
+    bell = bell_of(engine, Channel.JOBS)
+    while not stop.is_set():
+        bell.arm()
+        try:
+            if ripe_kinds(engine):
+                return True
+        except Unavailable as error:
+            logger("workers").warning("cannot look for work", code=error.code)
+        bell.wait(stop, settings.worker.poll_seconds)
+    return False
 
 
 def _backlog(settings: Settings) -> CountBacklog:

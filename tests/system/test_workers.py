@@ -175,3 +175,33 @@ def test_sigterm_finishes_what_is_in_hand_and_leaves_no_process(workers: Workers
     assert workers.state(support_id) is State.ACCEPTED
     assert [fence for verdict_of, fence, _ in workers.verdicts() if verdict_of == support_id] == [1]
     until(lambda: not processes_naming(str(workers.settings.storage.data_dir)), 20)
+
+
+@pytest.fixture
+def drowsy(tmp_path: Path) -> Iterator[Workers]:
+    """Sleeps as soon as it has looked twice and found nothing."""
+    running = Workers(Settings(
+        storage=StorageSettings(data_dir=tmp_path / "var"), worker=WorkerSettings(count=1, sleep_seconds=1)), tmp_path / "log")
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+
+
+def asleep(workers: Workers, times: int) -> bool:
+    return workers.log.read_text().count('"event": "asleep"') == times
+
+
+def test_without_work_nothing_of_ray_is_left_and_the_next_support_wakes_it_each_time(drowsy: Workers) -> None:
+    place, number = str(drowsy.settings.storage.data_dir), drowsy.process.pid
+    first = drowsy.submit()
+    until(lambda: drowsy.state(first) is State.ACCEPTED)
+    for times in (1, 2):
+        until(lambda: asleep(drowsy, times))  # noqa: B023 (asked at once)
+        until(lambda: len(processes_naming(place)) == 1)
+        support_id = drowsy.submit()
+        until(lambda: drowsy.state(support_id) is State.ACCEPTED)  # noqa: B023
+    assert drowsy.process.pid == number and drowsy.process.poll() is None
+    until(lambda: asleep(drowsy, 3))
+    assert drowsy.stop() == 0, "asleep it ends at once, in order"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.actors.demand import JOBS_A_WORKER, PATIENCE_SECONDS, Demand
+from pipeline.actors.demand import JOBS_A_WORKER, PATIENCE_SECONDS, Demand, Quiet
 
 AFTER = PATIENCE_SECONDS + 1
 
@@ -34,3 +34,18 @@ def test_never_outside_the_bounds(least: int, most: int, backlogs: list[int]) ->
     demand = Demand(least, most)
     for now, backlog in enumerate(backlogs):
         assert least <= demand.wanted(backlog, float(now)) <= max(least, most)
+
+
+@pytest.mark.parametrize(("seconds", "looks", "over"), [
+    (900, [(0, 0)], False),
+    (900, [(0, 0), (0, 899)], False),
+    (900, [(0, 0), (0, 900)], True),
+    (900, [(0, 0), (1, 800), (0, 900), (0, 1700)], False),
+    (900, [(0, 0), (1, 800), (0, 900), (0, 1800)], True),
+    (900, [(0, 0), (math.nan, 800), (0, 1000)], False),
+    (900, [(math.nan, 0), (math.nan, 5000)], False),
+    (0, [(0, 0), (0, 1e9)], False),
+])
+def test_quiet(seconds: float, looks: list[tuple[float, float]], over: bool) -> None:
+    quiet = Quiet(seconds)
+    assert [quiet.is_over(backlog, now) for backlog, now in looks][-1] is over
