@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SECURITY := $(VENV)/.security
 .DEFAULT_GOAL := help
-.PHONY: help install weights demo up test check k8s-check test-operations chaos rollover security bench soak specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers evaluate-faces evaluate-signature
+.PHONY: help install weights demo up test check k8s-check test-operations chaos rollover restore-drill dashboard security bench soak specimens lock clean train-locator train-card-model train-readers train-restorer evaluate-cards train-presentation evaluate-reuse evaluate-presentation evaluate-readers evaluate-faces evaluate-signature
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -50,6 +50,12 @@ chaos: $(STAMP) ## try to lose a support: faults on both storages, an outside ch
 
 rollover: $(STAMP) ## from an older version of the code to this one and back, under load, with the outside checker of chaos
 	@$(BIN)/python -m benchmarks.chaos.rollover
+
+restore-drill: $(STAMP) ## 10,000 supports copied, lost and brought back, by the commands of docs/operations.md; needs 8 GB of disk
+	@$(BIN)/python -m benchmarks.restore
+
+dashboard: weights ## the dashboard as it looks over a real load, by a real Prometheus: docs/dashboard.svg (needs prometheus)
+	@$(BIN)/python -m benchmarks.dashboard
 
 security: weights $(SECURITY) ## hostile input: pictures, floods, parsers fuzzed, routes, networks, mutants; docs/security.md (SHORT=1: some minutes)
 	@$(BIN)/python -m benchmarks.security $(if $(SHORT),--short)

@@ -9,20 +9,22 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from pipeline.blobs.files import PRIVATE_FILE, make_folders, put_file_if_absent, sync_folder
+from pipeline.blobs.files import PRIVATE_FILE, make_folders, put_file_if_absent, put_files_if_absent, sync_folder
 from pipeline.blobs.folder import FolderStore
 from pipeline.errors import Conflict, Corrupt, Misconfigured, NotFound
 from pipeline.records.erasures import LEDGER
 from pipeline.records.receipts import read_receipt
 from pipeline.settings import StorageSettings
 
+MOST_AT_ONCE, BYTES_AT_ONCE = 128, 32 << 20
+"""Files written before the disk is waited for: an eighth of the 1,024 a process may have open by default; and their memory."""
 DATABASE, BLOBS, KEY, SUMS = "apoyo.sqlite3", "blobs", "kek", "SHA256SUMS"
 
 
@@ -48,14 +50,13 @@ def back_up(settings: StorageSettings, target: Path, *, with_key: bool = False) 
     store, blobs, missing = FolderStore(settings.blob_dir), 0, 0
     unfinished = target / f"{SUMS}.part"
     with unfinished.open("w") as sums:
-        for key in _named(target / DATABASE):
-            try:
-                put_file_if_absent(target / BLOBS / key, store.get(key))
-            except NotFound:
-                missing += 1
-                continue
-            blobs += 1
-            sums.write(f"{_sum(target / BLOBS / key)}  {BLOBS}/{key}\n")
+        for batch in _batches(_named(target / DATABASE), store.get):
+            found = {target / BLOBS / key: data for key, data in batch.items() if data is not None}
+            if not put_files_if_absent(found):
+                raise Conflict(f"another writes into {target} too", code="target_not_empty")
+            missing += len(batch) - len(found)
+            blobs += len(found)
+            sums.writelines(f"{_sum(path)}  {path.relative_to(target)}\n" for path in found)  # as it lies there now
         if with_key and (settings.key_service_url or settings.key_variable):
             raise Misconfigured("there is no key file to put in: the keys come from elsewhere", code="keys_not_in_file")
         if with_key:
@@ -89,15 +90,33 @@ def restore(source: Path, settings: StorageSettings, receipts: Iterable[str] = (
     store, blobs = FolderStore(settings.blob_dir), 0
     for support_id, one in signed.items():
         store.put_if_absent(f"{LEDGER}/{support_id}.json", one.encode())
-    for _, name in _sums(source):
-        data = (source / name).read_bytes() if name != DATABASE else b""
-        if name == KEY:
-            put_file_if_absent(settings.key_file, data)
-        elif name != DATABASE:
-            store.put_if_absent(name.removeprefix(f"{BLOBS}/"), data)
-            blobs += 1
+    names = [name for _, name in _sums(source)]
+    if KEY in names:
+        put_file_if_absent(settings.key_file, (source / KEY).read_bytes())
+    keys = (name.removeprefix(f"{BLOBS}/") for name in names if name not in (KEY, DATABASE))
+    for batch in _batches(keys, lambda key: (source / BLOBS / key).read_bytes()):
+        if not store.put_all_if_absent({key: data for key, data in batch.items() if data is not None}):
+            raise Conflict(f"another writes into {settings.blob_dir} too", code="target_not_empty")
+        blobs += len(batch)
     _copy_database(source / DATABASE, target)  # last: before it there is no service
     return Copied(_count(target), blobs, sum(not store.exists(key) for key in _named(target)))
+
+
+def _batches(keys: Iterable[str], get: Callable[[str], bytes]) -> Iterator[dict[str, bytes | None]]:
+    """So many that the disk is waited for once for all of them, and so few that they are not much memory. None: not there."""
+    batch: dict[str, bytes | None] = {}
+    size = 0
+    for key in keys:
+        try:
+            batch[key] = get(key)
+        except NotFound:
+            batch[key] = None
+        size += len(batch[key] or b"")
+        if len(batch) == MOST_AT_ONCE or size >= BYTES_AT_ONCE:
+            yield batch
+            batch, size = {}, 0
+    if batch:
+        yield batch
 
 
 def _sums(source: Path) -> Iterator[tuple[str, str]]:
@@ -132,7 +151,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
 def _named(database: Path) -> Iterator[str]:
     with closing(sqlite3.connect(database)) as connection:
-        for (key,) in connection.execute("SELECT blob_key FROM parts ORDER BY blob_key"):
+        for (key,) in connection.execute("SELECT DISTINCT blob_key FROM parts ORDER BY blob_key"):
             yield str(key)
 
 

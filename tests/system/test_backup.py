@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.restore import ERASED, LATER, drill
 from pipeline.errors import Erased
+from pipeline.records.backup import MOST_AT_ONCE
 from pipeline.records.storage import Storage, load_parts, open_storage
 from pipeline.records.supports import get_support
 from pipeline.settings import Settings, StorageSettings, child_environment
@@ -125,3 +127,19 @@ def test_what_was_erased_after_the_copy_does_not_come_back_with_it(tmp_path: Pat
     assert "50 supports that had come back were erased again" in apoyo(without, "collect")
     with pytest.raises(Erased):
         get_support(open_storage(StorageSettings(data_dir=without)).engine, gone[0])
+
+
+def test_the_drill_at_size_in_small_and_over_several_batches(tmp_path: Path) -> None:
+    """Each batch of blobs comes back: more of them than are written at once."""
+    supports = 2 * MOST_AT_ONCE // 5
+    result = drill(tmp_path, supports)
+    assert result["wrong"] == []
+    assert sum(path.is_file() for path in (tmp_path / "copy" / "blobs").rglob("*")) == 5 * supports  # and none of the later ones
+    assert (result["erased_since"], result["came_since"]) == (ERASED, LATER)
+
+
+def test_the_drill_tells_what_was_lost(tmp_path: Path) -> None:
+    def lose(place: Path) -> None:
+        next(path for path in (place / "blobs").rglob("front*") if path.is_file()).unlink()
+
+    assert "1 gaps" in " ".join(drill(tmp_path, ERASED + 2, lose)["wrong"])
