@@ -31,7 +31,8 @@ k8s-check: $(STAMP) ## the manifests: built by kustomize, held against schemas a
 
 test-operations: weights ## what operations rest on: documents' commands, alerts, manifests, doctor, backup, clusters
 	@$(BIN)/python -m pytest tests/unit/test_documents.py tests/unit/test_telemetry.py tests/unit/test_manifests.py tests/unit/test_images.py \
-		tests/contract/test_doctor.py tests/contract/test_upkeep.py tests/system/test_backup.py tests/system/test_cluster.py
+		tests/unit/test_dashboard_drawing.py tests/contract/test_doctor.py tests/contract/test_upkeep.py tests/system/test_backup.py \
+		tests/system/test_cluster.py
 
 bench: weights ## first figures: stages, accuracy, and the service under load; raw JSON under benchmarks/results
 	@$(BIN)/apoyo bench stages
