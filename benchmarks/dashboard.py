@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -32,6 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DASHBOARD, DRAWN = ROOT / "k8s" / "dashboards" / "apoyo.json", ROOT / "docs" / "dashboard.svg"
 RATE_INTERVAL, STEP_SECONDS = "15s", 2
 """What Grafana puts in the place of `$__rate_interval`: some scrapes; and how far points are apart."""
+START_SECONDS = 60.0
+"""For Prometheus, which takes less than one: a bound on what is broken."""
 DAY_SECONDS, BURST_SECONDS = 120.0, 40.0
 SEED = 20_261_127
 COLUMN, ROW, TITLE = 62, 34, 40
@@ -86,10 +88,21 @@ def scraping(url: str) -> Iterator[str]:
             [server, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
              f"--web.listen-address=127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
+            _until_ready(f"http://127.0.0.1:{port}", process)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait(30)
+
+
+def _until_ready(prometheus: str, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{prometheus}/-/ready").is_success:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("Prometheus does not start")
 
 
 def _refused(url: str, secret: str) -> None:
