@@ -73,6 +73,11 @@ class CardLook:
                 break
         return tuple(sorted(chosen))
 
+    def is_f(self, sure: float) -> bool | None:
+        """Whether a front is of F; None where the network is less sure than `sure` (0..1) of either."""
+        share = self.shares["front_f"] / max(self.side_share(Side.FRONT), 1e-6)
+        return True if share >= sure else False if share <= 1 - sure else None
+
 
 def look_at_card(card: Image, networks: Networks) -> CardLook:
     """`card`: rectified, (1080, 1712, 3) BGR uint8, one of its long sides up."""

@@ -29,14 +29,17 @@ HOME_SHARE = 0.2
 _COUNTRY = re.compile(r"\b(E\.?U\.?A\.?|U\.?S\.?A\.?|ESTADOS UNIDOS|CANADA|ESPANA|ALEMANIA|FRANCIA|REINO UNIDO)$")
 LOOKS = ("front_look", "back_look")
 """The witnesses that read nothing: what a network, trained on drawings alone, takes each side for."""
+LOOK_OF_F = "front_look_f"
+"""Whether the front is of F, whose order is all its own: the one question that the look alone may answer, among models that what
+was read does not tell apart. E and F are both accepted, so that nobody is refused for it; A to D are told by what is read."""
 LAYOUTS = ("front_layout", "back_layout")
 """The witnesses of whose template fits a side best: they hang on the labels and codes that were read, so they count beside
 these as little as a look does."""
-WEAK = (*LOOKS, *LAYOUTS)
+WEAK = (*LOOKS, LOOK_OF_F, *LAYOUTS)
 OUTWEIGHED, REMAINS = 0.45, 0.9
 """A model that print does not tell from another is left out where the weak witnesses give it less than the first share of what
 they give the other (a look does, 0.3 to 0.7; a layout alone, 0.4 to 0.6, does not), and where that leaves the second share of the
-group's probability: a rare model (F, H) is not named alone for its look, nor is a frequent one given up for it."""
+group's probability: a rare model (F, H) is not named alone for a usual look, nor is a frequent one given up for it."""
 FIELD_LABELS = ("NOMBRE", "DOMICILIO", "CLAVE DE ELECTOR", "CURP", "VIGENCIA", "SECCION", "FECHA DE NACIMIENTO")
 """Labels that fronts from C on share: where several of them were read, a label that was not found was probably not there."""
 ENOUGH_LABELS = 4
@@ -96,9 +99,10 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
     new = any(set(witness.says) == set(NEWEST) for witness in witnesses)
     models = [model for model in CardModel if new or model not in NEWEST]
     read = tuple(witness for witness in witnesses if witness.name not in WEAK)
+    usual = tuple(witness for witness in witnesses if witness.name != LOOK_OF_F)
     if not read:
-        models = [model for model in models if any(model in witness.says for witness in witnesses)]
-    likelihood, by_reading = _likelihood(models, witnesses), _likelihood(models, read or witnesses)
+        models = [model for model in models if any(model in witness.says for witness in usual)]
+    likelihood, by_reading = _likelihood(models, usual), _likelihood(models, read or usual)
     prior = dict(PRIOR)
     if abroad:
         for home, away in ((E, F), (G, H), (I, J)):
@@ -108,14 +112,16 @@ def weigh(witnesses: tuple[Witness, ...], *, abroad: bool = False) -> ModelFound
     total = sum(posterior.values())
     likeliest = max(models, key=lambda model: posterior[model])
     alike = [model for model in models if math.isclose(by_reading[model], by_reading[likeliest], rel_tol=1e-9)]
-    looked = _likelihood(alike, tuple(witness for witness in witnesses if witness.name in WEAK))
+    looked = _likelihood(alike, tuple(witness for witness in (witnesses if read else usual) if witness.name in WEAK))
     kept = [model for model in alike if looked[model] >= OUTWEIGHED * max(looked.values())]
-    remains = sum(posterior[model] for model in kept) >= REMAINS * sum(posterior[model] for model in alike)
+    chances = {model: looked[model] * prior[model] for model in alike}
+    remains = sum(chances[model] for model in kept) >= REMAINS * sum(chances.values())
     candidates = tuple(kept if remains else alike)
-    winner = max(candidates, key=lambda model: posterior[model])
+    winner = max(candidates, key=lambda model: chances[model])
     against = max((witness.weight for witness in read if winner not in witness.says), default=0.5)
-    limit = 2 * (1 - against) if read else max(witness.weight for witness in witnesses)
-    confidence = min(sum(posterior[model] for model in candidates) / total, limit)
+    limit = 2 * (1 - against) if read else max(witness.weight for witness in usual)
+    of_these = sum(chances[model] for model in candidates) / sum(chances.values())
+    confidence = min(of_these * sum(posterior[model] for model in alike) / total, limit)
     return ModelFound(winner, candidates, confidence, witnesses)
 
 
@@ -185,6 +191,9 @@ def _look_witnesses(looks: Mapping[Side, CardLook], calibration: Calibration) ->
         says = card_look.models(side, calibration["model.look_enough"])
         if says:
             yield LOOKS[side is Side.BACK], says, "look"
+        is_f = card_look.is_f(calibration["model.look_sure"]) if side is Side.FRONT and says else None
+        if is_f is not None:
+            yield LOOK_OF_F, (F,) if is_f else tuple(model for model in CardModel if model is not F), "look_f"
 
 
 def _layout_witnesses(layouts: Mapping[Side, tuple[CardModel, ...]]) -> Iterator[Said]:

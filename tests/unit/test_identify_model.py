@@ -168,14 +168,23 @@ def test_two_wrong_layouts_turn_no_card_that_was_read(seen, codes, model, front_
 @pytest.mark.parametrize(("sides", "layout", "candidates"), [
     ({}, "", "EF"), ({}, "E", "EF"), ({}, "F", "EF"),  # a layout alone leaves out nobody
     ({"front": "front_e"}, "", "E"), ({"front": "front_e"}, "E", "E"), ({"front": "front_e", "back": "back_ef"}, "", "E"),
-    ({"front": "front_f"}, "", "EF"), ({"front": "front_f"}, "F", "EF"),  # F is rare: E is not given up for a look
-    ({"front": "front_e"}, "F", "EF"), ({"front": "front_f", "back": "back_ef"}, "", "EF"),  # they disagree, or tell nothing
+    ({"front": "front_f"}, "", "F"), ({"front": "front_f", "back": "back_ef"}, "", "F"), ({"front": "front_f"}, "E", "F"),
+    ({"front": "front_e"}, "F", "E"),  # a sure look at F's own order, or at one that is not, outweighs a layout
+    ({"front": "front_gh"}, "", "E"), ({"back": "back_ef"}, "", "EF"),
 ])
 def test_a_look_chooses_the_likely_model_where_print_does_not(sides, layout, candidates):
     """E and F, whose front could not be read: their backs print the same."""
     layouts = {Side.FRONT: tuple(map(CardModel, layout))} if layout else {}
     found = identify_model(None, MRZ, (PDF, SMALL), load_calibration(), has_back=True, looks=looks(**sides), layouts=layouts)
-    assert "".join(found.candidates) == candidates and found.model in found.candidates
+    assert "".join(found.candidates) == candidates and found.model in found.candidates and found.confidence >= CONFIDENT
+
+
+@pytest.mark.parametrize(("share", "candidates"), [(1.0, "F"), (0.995, "F"), (0.98, "EF"), (0.5, "EF"), (0.02, "E"), (0.005, "E")])
+def test_only_a_sure_look_names_the_rarer_one(share, candidates):
+    """E's greater number is not given up for less."""
+    shares = {kind.name: 0.0 for kind in KINDS} | {"front_f": share, "front_e": 1 - share}
+    found = identify_model(None, MRZ, (PDF, SMALL), load_calibration(), has_back=True, looks={Side.FRONT: CardLook(shares, 1.0)})
+    assert "".join(found.candidates) == candidates
 
 
 def test_labels_are_compared_without_accents():
