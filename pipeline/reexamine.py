@@ -15,25 +15,27 @@ from pipeline.records.processes import find_process
 from pipeline.records.storage import Storage, judged_support, load_parts
 from pipeline.records.supports import SupportRecord
 from pipeline.reuse import ReuseSearch
+from pipeline.versions import versions
 from pipeline.worker import asked_of, capture_of
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One judgement in short. reasons: as "code:subject". checks: outcome by name. networks: SHA-256 by name."""
+    """One judgement in short. reasons: as "code:subject". checks: outcome by name. networks, versions: digests by name."""
 
     outcome: str
     reasons: tuple[str, ...]
     policy_version: str
     checks: Mapping[str, str]
     networks: Mapping[str, str]
+    versions: Mapping[str, str]
 
     @staticmethod
     def of(resource: Mapping[str, Any]) -> Judged:
         """From the resource that a worker sealed. One that was never examined has neither checks nor networks."""
         return Judged(resource["verdict"], tuple(sorted(f"{one['code']}:{one['subject']}" for one in resource["reasons"])),
                       resource["policy_version"], {one["name"]: one["outcome"] for one in resource.get("checks") or ()},
-                      dict(resource.get("networks") or {}))
+                      dict(resource.get("networks") or {}), dict(resource.get("versions") or {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,16 @@ class Compared:
     @property
     def networks(self) -> list[str]:
         """Those whose weights are others now."""
-        names = sorted(self.before.networks.keys() | self.now.networks.keys())
-        return [name for name in names if self.before.networks.get(name) != self.now.networks.get(name)]
+        return _differing(self.before.networks, self.now.networks)
+
+    @property
+    def versions(self) -> list[str]:
+        """Of `code` and `thresholds`, those that are others now, or were not told then."""
+        return _differing(self.before.versions, self.now.versions)
+
+
+def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
 
 
 class Reexaminer:
@@ -95,4 +105,5 @@ class Reexaminer:
         verdict = judge.decide(evidence, context)
         reasons = tuple(sorted(f"{reason.code}:{reason.subject.value}" for reason in verdict.reasons))
         checks = {check.name.value: check.outcome.value for check in verdict.checks}
-        return Judged(verdict.outcome.value, reasons, policy.version, checks, judge.networks.digests())
+        return Judged(verdict.outcome.value, reasons, policy.version, checks, judge.networks.digests(),
+                      versions(judge.calibration))

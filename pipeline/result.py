@@ -26,6 +26,7 @@ from pipeline.domain.mrz import mrz_name
 from pipeline.domain.reasons import CATALOGUE
 from pipeline.domain.support import State
 from pipeline.domain.verdict import CheckName, CheckOutcome, Outcome, Reason, Verdict
+from pipeline.versions import versions
 
 Json = dict[str, Any]
 
@@ -69,6 +70,7 @@ def support_resource(heading: Heading, evidence: Evidence, verdict: Verdict, con
         "reuse": asdict(context.reuse),
         "timings_ms": {stage: round(ms, 2) for stage, ms in evidence.timings_ms.items()},
         "networks": dict(evidence.networks),
+        "versions": dict(versions(context.calibration)),
     }
 
 
@@ -76,7 +78,7 @@ def pending_resource(heading: Heading, state: State, process: str, as_of: date, 
     """The resource of a support that waits: every key there, nothing concluded."""
     return {**heading_json(heading, state, process, as_of, policy_version), "verdict": None, "reasons": [], "card": None,
             "codes": [], "mrz": None, "fields": {}, "face": None, "signature": None, "checks": [], "reuse": None,
-            "timings_ms": {}, "networks": {}}
+            "timings_ms": {}, "networks": {}, "versions": {}}
 
 
 def unexamined_resource(heading: Heading, reason: Reason, process: str, as_of: date, policy_version: str) -> Json:

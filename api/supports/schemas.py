@@ -79,7 +79,8 @@ class SupportResource(BaseModel, extra="allow"):
     signature: dict[str, Any] | None
     checks: list[dict[str, Any]]
     timings_ms: dict[str, float]
-    networks: dict[str, str]
+    networks: dict[str, str] = Field(description="SHA-256 of the weights that judged, by name.")
+    versions: dict[str, str] = Field(description="Digests of the code and of the thresholds that judged; empty while it waits.")
     wanted: list[Part] = Field(description="While a retake is wanted: the parts that have not come yet.")
     rounds: list[dict[str, Any]] = Field(description="Every round's machine verdict, oldest first.")
     decision: dict[str, Any] | None = Field(description="An officer's, beside the machine's verdict.")

@@ -14,8 +14,9 @@ models = typer.Typer(no_args_is_help=True, help="The networks: what is here, und
 def list_models() -> None:
     """Each network with its licence, its SHA-256, and whether its file is ready; then the packs that were added."""
     from models.packs import list_packs
-    from models.registry import checked_bytes, load_manifest
+    from models.registry import checked_bytes, load_calibration, load_manifest
     from pipeline.errors import Misconfigured
+    from pipeline.versions import versions
 
     for weight in load_manifest().weights.values():
         try:
@@ -28,6 +29,8 @@ def list_models() -> None:
         for role in pack.sha256:
             typer.echo(f"{pack.name} {role}: {pack.sha256[role][:12]}  {'ready' if pack.path(role).is_file() else 'missing'}")
         typer.echo(f"  {pack.licence}")
+    judging = versions(load_calibration())
+    typer.echo(f"code {judging['code']}, thresholds {judging['thresholds']}: as each verdict names them under `versions`")
 
 
 @models.command()

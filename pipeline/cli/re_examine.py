@@ -65,7 +65,7 @@ def as_json(compared: Compared) -> dict[str, Any]:
              for name, side in (("before", compared.before), ("now", compared.now))}
     checks = {name: {"before": before, "now": now} for name, (before, now) in compared.checks.items()}
     return {"id": compared.support_id, "round": compared.round, "changed": compared.changed, **sides, "checks": checks,
-            "other_networks": compared.networks}
+            "other_networks": compared.networks, "other_versions": compared.versions}
 
 
 def _sentence(line: dict[str, Any]) -> str:

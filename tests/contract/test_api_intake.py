@@ -30,7 +30,7 @@ from tests.contract.intake_makers import GOOD, NOTHING, ONE, URL, Service, files
 from tests.contract.test_api_refusals import check_problem
 
 CONTRACT = ["id", "source", "status", "round", "process", "received_at", "as_of", "policy_version", "verdict", "reasons", "card",
-            "codes", "mrz", "fields", "face", "signature", "checks", "timings_ms", "networks", "wanted", "rounds", "decision"]
+            "codes", "mrz", "fields", "face", "signature", "checks", "timings_ms", "networks", "versions", "wanted", "rounds", "decision"]
 """The keys of the resource, from the contract."""
 WORDS = {"process": "demo", "gatherer": "Ana Pérez", "as_of": "2026-11-02", "strokes": [[{"x": 1, "y": 2}, {"x": 3.5, "y": 4}]]}
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.domain.calibration import Calibration
 from pipeline.domain.evidence import FaceEvidence
 from pipeline.domain.reuse import Limits
 from pipeline.domain.support import State
@@ -44,7 +45,8 @@ def test_nothing_changed_is_the_same_again(storage: Storage) -> None:
     compared = again(scene, scene.judge()).compare(support_id)
     assert not compared.changed
     assert compared.checks == {}
-    assert compared.networks == []
+    assert (compared.networks, compared.versions) == ([], [])
+    assert set(compared.now.versions) == {"code", "thresholds"}
     assert compared.before == compared.now
     assert compared.before.outcome == "accepted"
 
@@ -53,13 +55,17 @@ def test_what_would_differ_now_is_told_and_the_verdict_stays(storage: Storage) -
     scene, support_id = accepted(storage)
     kept = open_verdict(storage, get_support(storage.engine, support_id))
     no_face = replace(good_support(), face=FaceEvidence(None, None, None, 0, None, None), fingerprints=prints(1))
-    stricter = replace(scene.judge(), examine=lambda *_: no_face, networks=OtherNetworks())
+    judging = scene.judge()
+    name, threshold = next(iter(judging.calibration.thresholds.items()))
+    other = Calibration({**judging.calibration.thresholds, name: replace(threshold, value=threshold.value + 1)})
+    stricter = replace(judging, examine=lambda *_: no_face, networks=OtherNetworks(), calibration=other)
     compared = again(scene, stricter).compare(support_id)
     assert compared.changed
     assert (compared.before.outcome, compared.now.outcome) == ("accepted", "retake")
     assert compared.checks["face_match"][0] == "passed"
     assert compared.checks["face_match"][1] != "passed"
     assert "locator" in compared.networks
+    assert compared.versions == ["thresholds"]
     record = get_support(storage.engine, support_id)
     assert record.state is State.ACCEPTED
     assert open_verdict(storage, record) == kept

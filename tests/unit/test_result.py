@@ -17,7 +17,7 @@ from tests.unit.good_support import AS_OF, context, good_support
 
 # Copied from the contract, which others rely on.
 KEYS = {"id", "source", "status", "round", "process", "received_at", "as_of", "policy_version", "verdict", "reasons", "card", "codes",
-        "mrz", "fields", "face", "signature", "checks", "timings_ms", "networks"}
+        "mrz", "fields", "face", "signature", "checks", "timings_ms", "networks", "versions"}
 CHECKS = ("door front_located back_located model_accepted model_as_chosen same_card side_quality small_qr large_qrs pdf417 mrz_valid "
           "qr_mrz mrz_front curp elector_key expiry demarcation portrait_found face_match ghost_match signature_present "
           "presentation_front presentation_back presentation_selfie reuse_image reuse_card reuse_face reuse_signature registry device "
