@@ -83,12 +83,24 @@ def hand_on(engine: Engine, retake_wait_seconds: float) -> int:
         if connection.execute(fresh.limit(1)).first() is None:
             return 0
     with writing(engine) as connection:
-        found = connection.execute(fresh.limit(AT_ONCE).with_for_update(of=events, skip_locked=True)).all()
-        hooks = connection.execute(select(webhooks).where(
-            webhooks.c.deleted_at.is_(None), webhooks.c.client_id.in_({row.client_id for row in found}))).all()
-        for row in found:
-            _add(connection, row.id, _targets(row, hooks))
-        connection.execute(update(events).where(events.c.id.in_([row.id for row in found])).values(delivered_at=now_ms()))
+        return _hand_on(connection, fresh)
+
+
+def hand_on_to_those_there(connection: Connection, client_id: str) -> None:
+    """What happened to this client's supports until now goes to the webhooks that it has now, within the caller's transaction:
+    one that is added then is told of what comes after, by no clock. Not what waits for a retake; and no more than `AT_ONCE`,
+    for more wait only where no deliverer runs."""
+    waits = supports.c.state == State.RETAKE_WANTED.value
+    _hand_on(connection, _not_handed_on(0).where(supports.c.client_id == client_id, ~waits))
+
+
+def _hand_on(connection: Connection, fresh: Select[Any]) -> int:
+    found = connection.execute(fresh.limit(AT_ONCE).with_for_update(of=events, skip_locked=True)).all()
+    hooks = connection.execute(select(webhooks).where(
+        webhooks.c.deleted_at.is_(None), webhooks.c.client_id.in_({row.client_id for row in found}))).all()
+    for row in found:
+        _add(connection, row.id, _targets(row, hooks))
+    connection.execute(update(events).where(events.c.id.in_([row.id for row in found])).values(delivered_at=now_ms()))
     return len(found)
 
 

@@ -17,6 +17,7 @@ from pipeline.blobs.sealing import Keyring, SupportKey, WrappedKey
 from pipeline.clock import from_millis
 from pipeline.errors import Conflict, NotFound
 from pipeline.records import audit
+from pipeline.records.deliveries import hand_on_to_those_there
 from pipeline.records.engine import reading, writing
 from pipeline.records.outbox import EventKind
 from pipeline.records.storage import Storage
@@ -56,6 +57,7 @@ def add_webhook(storage: Storage, client_id: str, url: str, events: frozenset[Ev
     with writing(storage.engine) as connection:
         if connection.execute(select(func.count()).select_from(_of(client_id).subquery())).scalar_one() >= MOST:
             raise Conflict(f"a client has at most {MOST} webhooks", code="too_many_webhooks")
+        hand_on_to_those_there(connection, client_id)
         row = connection.execute(insert(webhooks).values(
             id=webhook_id, client_id=client_id, url=url, events=json.dumps(sorted(events)), kek_id=wrapped.kek_id,
             wrapped=wrapped.wrapped, sealed=_sealed(key, 1, [(secret, None)]), secret_version=1, created_at=now_ms(),
