@@ -28,13 +28,15 @@ from api.supports import rounds_endpoints
 from api.supports.events import Streams
 from api.supports.rounds import Rounds
 from api.supports.service import Intake
+from api.uploads import endpoints as uploads
+from api.uploads.service import Uploads
 from api.webhooks import endpoints as webhooks
 from pipeline.clock import Clock, utc_now
 from pipeline.records.storage import Storage
 from pipeline.settings import ApiSettings, IdentitySettings
 
-ROUTERS = (supports.router, rounds_endpoints.router, processes.router, webhooks.router, activations.router, activations.keys,
-           my.router, erasures.router, audit.router, health.router)
+ROUTERS = (supports.router, rounds_endpoints.router, uploads.router, processes.router, webhooks.router, activations.router,
+           activations.keys, my.router, erasures.router, audit.router, health.router)
 STORING = (supports.receive_support, rounds_endpoints.receive_capture, activations.ask_for_code)
 """What the doorman gives places for."""
 
@@ -46,6 +48,7 @@ class Services:
     storage: Storage
     intake: Intake
     rounds: Rounds
+    uploads: Uploads
     pending: Pending
     gate: BodyGate
     storing: StoreGate
@@ -81,6 +84,7 @@ def create_app(
     tokens = TokenIssuer(public_url, identity.token_seconds, storage.keyring, clock)
     app.state.services = Services(
         storage=storage, intake=Intake(storage, clock), rounds=Rounds(storage), pending=Pending(),
+        uploads=Uploads(storage, settings.upload_seconds, settings.max_uploads),
         gate=BodyGate(settings.max_body_bytes, settings.max_in_flight_bytes),
         storing=StoreGate(settings.max_storing), limiter=limiter,
         shared_metrics=settings.shared_metrics, streams=Streams(settings.max_streams),

@@ -30,6 +30,7 @@ TIME_HELPS = frozenset({"request_in_flight", "verdict_pending", "round_moved", "
                         "storage_full", "unavailable"})
 LIMIT_SECONDS = str(24 * 3600)
 """When at the latest a limit of a day gives way."""
+WAITS: Mapping[str, str] = MappingProxyType({"activation_limit": LIMIT_SECONDS, "too_many_uploads": "60"})
 CONFLICTS: Mapping[str, str] = {
     "idempotency_mismatch": "Send this request with a new key, or the first request again.",
     "verdict_pending": "Wait for the verdict (`GET` tells, or an event), then act on what it asks for.",
@@ -38,6 +39,9 @@ CONFLICTS: Mapping[str, str] = {
     "side_received": "Send the parts that `wanted` of the support still names: the round begins with the last of them.",
     "round_moved": "Read the support again and act on what it asks for now.",
     "review_not_offered": "A person can be asked for while a retake is wanted: read `status` of the support.",
+    "too_many_uploads": "Commit or leave the uploads that are open: each ends by itself at its `expires_at`.",
+    "direct_upload_unavailable": "Send the pictures by `POST /v1/supports` as multipart/form-data: this installation keeps them in a "
+                                 "folder, or in a store that does not compare x-amz-checksum-sha256.",
     "too_many_webhooks": "Delete one that is not needed any more, then send this request again.",
     "activation_limit": "This account or this phone asked for too many codes: try again tomorrow.",
     "activation_waiting": "The front has not been looked at yet: ask where the activation stands, enter the code when it came.",
@@ -106,6 +110,10 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "part_unknown": (422, "A part has an unknown name"),
     "bad_support_info": (422, "The `support` part is not usable"),
     "process_unknown": (422, "No such process"),
+    "upload_not_found": (404, "No such upload"),
+    "upload_incomplete": (409, "A part is not in the store"),
+    "too_many_uploads": (429, "Too many uploads are open"),
+    "direct_upload_unavailable": (409, "Pictures cannot be put into the store from here"),
     "webhook_not_found": (404, "No such webhook"),
     "bad_webhook_url": (422, "The URL is not one that may be called"),
     "too_many_webhooks": (409, "No more webhooks"),
@@ -194,6 +202,9 @@ def from_error(error: ApoyoError) -> Problem:
                        extra={"receipt": error.detail})
     if isinstance(error, NotFound) and error.code == "receipt_not_found":
         return Problem(error.code, "There is no receipt with this id among yours: a support that was erased names it.")
+    if isinstance(error, NotFound) and error.code == "upload_not_found":
+        return Problem(error.code, "There is no open upload with this id among yours: it was committed, or its time is over. "
+                                   "`POST /v1/uploads` gives another.")
     if isinstance(error, NotFound) and error.code == "webhook_not_found":
         return Problem(error.code, "There is no webhook with this id among yours: `GET /v1/webhooks` lists them.")
     if isinstance(error, NotFound) and error.code == "process_unknown":
@@ -201,7 +212,7 @@ def from_error(error: ApoyoError) -> Problem:
     if isinstance(error, NotFound):
         return Problem("support_not_found", "There is no support with this id among yours.")
     if isinstance(error, Conflict) and error.code in CONFLICTS:
-        headers = {"Retry-After": LIMIT_SECONDS} if error.code == "activation_limit" else _NOTHING
+        headers = {"Retry-After": WAITS[error.code]} if error.code in WAITS else _NOTHING
         return Problem(error.code, CONFLICTS[error.code], headers=headers)
     if isinstance(error, BadInput) and error.code in ("bad_decision", "bad_events"):
         return Problem("invalid_request", f"{error.detail}.")

@@ -65,7 +65,11 @@ async def read_json(request: Request, model: type[M]) -> M:
 
     Not by a parameter of the route: the framework would read a body of any size, and before it asks who sends it.
     """
-    data = await read_in_time(read_small, request.stream())
+    return parse_json(await read_in_time(read_small, request.stream()), model)
+
+
+def parse_json(data: bytes, model: type[M]) -> M:
+    """Raises `Problem` (`invalid_request`) that names the place."""
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
@@ -94,11 +98,11 @@ def _in_place(schema: Any, named: dict[str, Any]) -> Any:
     return [_in_place(one, named) for one in schema] if isinstance(schema, list) else schema
 
 
-async def read_small(chunks: AsyncIterator[bytes]) -> bytes:
+async def read_small(chunks: AsyncIterator[bytes], most: int = MAX_JSON_BYTES) -> bytes:
     """A body of JSON, whole. Raises `Problem` (`body_too_large`)."""
     data = bytearray()
     async for chunk in chunks:
         data += chunk
-        if len(data) > MAX_JSON_BYTES:
-            raise Problem("body_too_large", f"Send at most {MAX_JSON_BYTES >> 10} KiB of JSON.")
+        if len(data) > most:
+            raise Problem("body_too_large", f"Send at most {most >> 10} KiB of JSON.")
     return bytes(data)

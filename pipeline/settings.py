@@ -67,6 +67,8 @@ class StorageSettings(_Section):
     """Must be there already."""
     s3_region: str = "us-east-1"
     """What requests are signed for; most stores but AWS take any."""
+    s3_public_endpoint: str = Field(default="", examples=["https://pictures.example"])
+    """By which backends reach the store that take pictures there themselves (docs/api.md); empty: `s3_endpoint`."""
     s3_access_key_file: Path | None = Field(default=None, examples=["/run/secrets/s3-access"])
     """The store's access key; needed with `s3_endpoint`."""
     s3_secret_key_file: Path | None = Field(default=None, examples=["/run/secrets/s3-secret"])
@@ -123,6 +125,11 @@ class ApiSettings(_Section):
     max_storing: int = Field(default=12, gt=0)
     """Requests from the door to their 202 at one time; past it too, at once. More only wait longer for each other: twelve keep
     two cores and a disk busy (`apoyo bench load`). Below the 40 threads of the process, so that reading goes on."""
+    upload_seconds: int = Field(default=3600, ge=60, le=43_200)
+    """How long a backend has to put pictures into the store itself and commit them: less than the day for which unnamed blobs
+    stay."""
+    max_uploads: int = Field(default=5_000, gt=0)
+    """Such uploads that one client may have open; past it 429. An hour at one a second, with room."""
     max_streams: int = Field(default=64, ge=0)
     """Streams of events that one process holds; past it the answer is 503. Each reads one row four times a second."""
     certificates_from: tuple[str, ...] = Field(default=(), examples=['["10.0.0.7", "10.1.0.0/16"]'])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from api.multipart import boundary_of
 from api.problems import RETRY_SECONDS, Problem
 from api.reception import idempotency_key, read_in_time
 from api.supports.events import EventStream, changes
-from api.supports.form import read_form
+from api.supports.form import SupportForm, UploadedSupport, read_form, read_uploaded
 from api.supports.schemas import BODY, STREAM, CitizenSupport, CountPage, ReceivedSupport, SupportPage, SupportResource, problems
 from api.supports.views import View, count_json, etag_matches, standing_json
 from pipeline import faults, tracing
@@ -45,20 +46,28 @@ async def receive_support(request: Request, client: SendsSupports) -> JSONRespon
     services = request.app.state.services
     begun, traceparent = tracing.now(), tracing.valid_traceparent(request.headers.get("traceparent"))
     key = idempotency_key(request)
-    boundary = boundary_of(request.headers.get("content-type"))
+    read = _reader(request.headers.get("content-type", ""))
     claimed = services.devices.claimed(request)
     with services.pending.claim(client.id, key), services.gate.admit(request) as chunks:
-        form = await read_in_time(partial(read_form, boundary=boundary), chunks)
-        read = tracing.now()
+        sent = await read_in_time(read, chunks)
+        come = tracing.now()
+        receive = services.intake.receive if isinstance(sent, SupportForm) else services.intake.receive_uploaded
         with request.state.place.storing():
-            receipt = await to_thread.run_sync(services.intake.receive, client.id, key, form, claimed, traceparent)
+            receipt = await to_thread.run_sync(receive, client.id, key, sent, claimed, traceparent)
     if receipt.created:
         trace = tracing.trace_of(receipt.id, FIRST_ROUND, traceparent)
-        tracing.tell_intake(trace, begun, [("read", read), ("store", tracing.now())])
+        tracing.tell_intake(trace, begun, [("read", come), ("store", tracing.now())])
     faults.point("reply.before")
     url = f"/v1/supports/{receipt.id}"
     return JSONResponse(ReceivedSupport(id=receipt.id, folio=folio_of(receipt.id), url=url).model_dump(), 202,
                         headers={"Location": url, NONCE_HEADER: services.devices.nonce()})
+
+
+def _reader(content_type: str) -> Callable[[AsyncIterator[bytes]], Awaitable[SupportForm | UploadedSupport]]:
+    """How the body is read. Raises `Problem` (`unsupported_media_type`, `bad_multipart`)."""
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        return read_uploaded
+    return partial(read_form, boundary=boundary_of(content_type))
 
 
 @router.get("/supports/{support_id}", response_model=SupportResource | CitizenSupport,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 
 from api.multipart import read_parts
 from api.problems import Problem
+from api.reception import parse_json, read_small
+from api.supports.schemas import CommitBody
 from pipeline.domain.capture import Part
 from pipeline.domain.support import SupportInfo
 from pipeline.domain.upload import max_bytes
@@ -18,6 +20,20 @@ MAX_INFO_BYTES = 2 * 1024 * 1024
 """20,000 points of a signature (pipeline.domain.support) take about 60 bytes each."""
 LIMITS = {**{part.value: max_bytes(part) for part in Part}, INFO: MAX_INFO_BYTES}
 _INFO_KEYS = frozenset(field.name for field in fields(SupportInfo))
+
+
+MAX_COMMIT_BYTES = 2 * MAX_INFO_BYTES + 1024
+"""The words as a string within JSON: each quotation mark of theirs takes two characters there."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedSupport:
+    """A support whose pictures lie in the store already, as `upload` was planned; the rest as of `SupportForm`."""
+
+    upload: str
+    info: SupportInfo
+    canonical: bytes
+    sent: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,13 @@ async def read_form(chunks: AsyncIterator[bytes], boundary: bytes) -> SupportFor
                           extra={"part": part.value})
     info, canonical = _read_info(parts.get(INFO, b"{}"))
     return SupportForm({part: parts[part.value] for part in Part}, info, canonical, parts.get(INFO))
+
+
+async def read_uploaded(chunks: AsyncIterator[bytes]) -> UploadedSupport:
+    """Read the commit of an upload. Raises `Problem` (`body_too_large`, `invalid_request`, `bad_support_info`)."""
+    body = parse_json(await read_small(chunks, MAX_COMMIT_BYTES), CommitBody)
+    sent = None if body.support is None else body.support.encode()
+    return UploadedSupport(body.upload, *_read_info(sent or b"{}"), sent)
 
 
 def _read_info(text: bytes) -> tuple[SupportInfo, bytes]:

@@ -57,6 +57,14 @@ class DecisionBody(BaseModel, extra="forbid", json_schema_extra={"oneOf": _PAIRS
     reason: Ground
 
 
+class CommitBody(BaseModel, extra="forbid"):
+    """Of a support whose pictures lie in the store (`POST /v1/uploads`). support: what the part `support` would hold, as a string,
+    so that a phone's proof over its bytes holds."""
+
+    upload: str = Field(pattern="^[0-9a-f-]{36}$")
+    support: str | None = None
+
+
 class SupportResource(BaseModel, extra="allow"):
     """A support as an operator sees it. `verdict` is null while it waits; keys may be added, none is left out."""
 
@@ -207,6 +215,7 @@ BODY: dict[str, Any] = {
     }}},
     "parameters": [_KEY, _PROOF],
 }
+BODY["requestBody"]["content"]["application/json"] = {"schema": whole_schema(CommitBody)}
 CAPTURE: dict[str, Any] = {
     "requestBody": {"required": True, "content": {kind: {"schema": {"type": "string", "format": "binary"}}
                                                   for kind in ("image/jpeg", "image/png")}},

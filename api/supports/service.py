@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from api.identity.device_proof import Claimed
 from api.problems import Problem
 from api.supports.form import INFO as INFO_PART
-from api.supports.form import SupportForm
+from api.supports.form import SupportForm, UploadedSupport
 from api.supports.views import citizen_json, needs_other_way
 from pipeline.blobs.api import BlobStore
+from pipeline.blobs.sealing import SEALED_BYTES, SupportKey
 from pipeline.clock import Clock, day_of_capture
 from pipeline.domain.capture import Part
 from pipeline.domain.folio import folio_of
@@ -24,7 +26,7 @@ from pipeline.errors import ApoyoError, BadUpload, NotFound, Unavailable
 from pipeline.records.device_proofs import DeviceProof, demand_unspent
 from pipeline.records.erasures import demand_sent_by
 from pipeline.records.processes import find_process
-from pipeline.records.storage import INFO, Storage, name_part, open_verdict, put_parts
+from pipeline.records.storage import INFO, Storage, folder_of, name_part, open_verdict, put_parts
 from pipeline.records.supports import (
     FIRST_ROUND,
     IdempotencyKey,
@@ -36,6 +38,7 @@ from pipeline.records.supports import (
     insert_support,
     new_support_id,
 )
+from pipeline.records.uploads import Upload, find_upload
 from pipeline.result import Heading, pending_resource
 from pipeline.telemetry import SUPPORTS_RECEIVED, logger
 
@@ -69,13 +72,56 @@ class Intake:
         known = find_repeated(self._storage.engine, client_id, idempotency)
         if known is not None:
             return Receipt(known.support_id, created=False)
-        proof = None if claimed is None else claimed.accept(digests | _sent(form))
-        if proof is not None:
-            demand_unspent(self._storage.engine, proof)
+        proof = self._proven(claimed, digests | _sent(form))
         process = self._process(form.info)
         for part in Part:
             check_part(part, form.parts[part])
-        return self._store(client_id, process, form, digests, idempotency, proof, traceparent)
+        support_id = new_support_id()
+        sealing, wrapped = self._storage.keyring.new_key(support_id)
+        contents = {**{part.value: data for part, data in form.parts.items()}, INFO: form.canonical}
+        stored = [name_part(sealing, part, FIRST_ROUND, data, digests.get(part)) for part, data in contents.items()]
+        return self._keep(NewSupport(
+            id=support_id, client_id=client_id, process=process.id, policy_version=process.version, as_of=self._as_of(form.info),
+            parts=tuple(stored), key=wrapped, applicant=_applicant(form.info, process), idempotency=idempotency, proof=proof,
+            traceparent=traceparent), sealing, stored, contents)
+
+    def receive_uploaded(self, client_id: str, key: str, sent: UploadedSupport, claimed: Claimed | None = None,
+                         traceparent: str | None = None) -> Receipt:
+        """Commit a support whose pictures lie in the store. Asked is whether they are there; what they show, and whether they open
+        at all, a worker finds. Raises as `receive`; `NotFound` (`upload_not_found`), `Problem` (`upload_incomplete`)."""
+        idempotency = IdempotencyKey(key, commit_sha256(sent, claimed))
+        known = find_repeated(self._storage.engine, client_id, idempotency)
+        if known is not None:
+            return Receipt(known.support_id, created=False)
+        upload = find_upload(self._storage.engine, sent.upload, client_id)
+        proof = self._proven(claimed, {part.part: part.sha256 for part in upload.parts} | _sent(sent))
+        process = self._process(sent.info)
+        self._demand_there(upload)
+        sealing = self._storage.keyring.unwrap(upload.id, upload.key)
+        words = name_part(sealing, INFO, FIRST_ROUND, sent.canonical)
+        return self._keep(NewSupport(
+            id=upload.id, client_id=client_id, process=process.id, policy_version=process.version, as_of=self._as_of(sent.info),
+            parts=(*upload.parts, words), key=upload.key, applicant=_applicant(sent.info, process), idempotency=idempotency,
+            proof=proof, traceparent=traceparent, uploaded=True), sealing, [words], {INFO: sent.canonical})
+
+    def _proven(self, claimed: Claimed | None, parts: Mapping[str, str]) -> DeviceProof | None:
+        """What is to be spent with the support. Raises `BadToken`, `Problem`."""
+        if claimed is None:
+            return None
+        proof = claimed.accept(parts)
+        demand_unspent(self._storage.engine, proof)
+        return proof
+
+    def _demand_there(self, upload: Upload) -> None:
+        """The store compared size and checksum when it took each part (`DirectStore`). Raises `Problem` (`upload_incomplete`)."""
+        sizes = {blob.key: blob.size for blob in self._storage.blobs.list(folder_of(upload.id))}
+        lacking = [part.part for part in upload.parts if sizes.get(part.blob_key) != part.size + SEALED_BYTES]
+        if lacking:
+            raise Problem("upload_incomplete", f"Not in the store: {', '.join(lacking)}. Put each at its address, then send this "
+                                               "request again.", extra={"part": lacking[0]})
+
+    def _as_of(self, info: SupportInfo) -> date:
+        return info.as_of or day_of_capture(info.captured_at, self._clock)
 
     def _process(self, info: SupportInfo) -> Process:
         """The process in force that takes this support. Raises `Problem` (`process_…`, `applicant_unknown`)."""
@@ -91,38 +137,27 @@ class Intake:
             raise _unfit("applicant_unknown", "The process lists its applicants: `applicant` must be the id of one of them.")
         return process
 
-    def _store(self, client_id: str, process: Process, form: SupportForm, digests: Mapping[str, str],
-               idempotency: IdempotencyKey, proof: DeviceProof | None, traceparent: str | None) -> Receipt:
-        support_id = new_support_id()
-        key, wrapped = self._storage.keyring.new_key(support_id)
-        contents = {**{part.value: data for part, data in form.parts.items()}, INFO: form.canonical}
-        stored = [name_part(key, part, FIRST_ROUND, data, digests.get(part)) for part, data in contents.items()]
+    def _keep(self, new: NewSupport, key: SupportKey, here: Sequence[StoredPart], contents: Mapping[str, bytes]) -> Receipt:
+        """Put what came by here into the store, and commit the whole. Raises `Conflict`, `BadToken`, `NotFound`, `Unavailable`."""
         try:
-            put_parts(self._storage.blobs, key, stored, contents)
+            put_parts(self._storage.blobs, key, here, contents)
         except ApoyoError:
-            discard(self._storage.blobs, stored)
+            discard(self._storage.blobs, here)
             raise
-        found, created = self._commit(NewSupport(
-            id=support_id, client_id=client_id, process=process.id, policy_version=process.version,
-            as_of=form.info.as_of or day_of_capture(form.info.captured_at, self._clock), parts=tuple(stored), key=wrapped,
-            applicant=form.info.applicant if process.applicants is not None else None, idempotency=idempotency,
-            proof=proof, traceparent=traceparent))
-        if created:
-            SUPPORTS_RECEIVED.inc()
-        else:
-            discard(self._storage.blobs, stored)
-        return Receipt(found, created)
-
-    def _commit(self, new: NewSupport) -> tuple[str, bool]:
         try:
-            return insert_support(self._storage.engine, new)
+            found, created = insert_support(self._storage.engine, new)
         except Unavailable:
             # The commit may have happened unheard: the blobs stay, at worst as orphans, and the client asks again.
             logger("api").warning("commit_unknown", support=new.id)
             raise
         except BaseException:
-            discard(self._storage.blobs, new.parts)
+            discard(self._storage.blobs, here)
             raise
+        if created:
+            SUPPORTS_RECEIVED.inc()
+        else:
+            discard(self._storage.blobs, here)
+        return Receipt(found, created)
 
     def look(self, owner: str | None, support_id: str) -> tuple[SupportRecord, dict[str, Any]]:
         """How one of the owner's supports (None: anybody's) stands: the contract's resource. Raises `NotFound`, `Erased`,
@@ -191,5 +226,15 @@ def request_sha256(form: SupportForm, digests: Mapping[str, str], claimed: Claim
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
-def _sent(form: SupportForm) -> dict[str, str]:
+def commit_sha256(sent: UploadedSupport, claimed: Claimed | None) -> str:
+    """The same of a commit, whose upload says which bytes."""
+    told = ["upload", sent.upload, hashlib.sha256(sent.canonical).hexdigest(), *([] if claimed is None else [claimed.device])]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def _applicant(info: SupportInfo, process: Process) -> str | None:
+    return None if process.applicants is None else info.applicant
+
+
+def _sent(form: SupportForm | UploadedSupport) -> dict[str, str]:
     return {} if form.sent is None else {INFO_PART: hashlib.sha256(form.sent).hexdigest()}

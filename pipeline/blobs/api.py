@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+from pipeline.blobs.signed_put import SignedPut
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]*([./][a-z0-9][a-z0-9_-]*)*")
 """Keys are made by us alone; the grammar leaves no way out of the store's folder."""
@@ -49,6 +51,18 @@ class BlobStore(Protocol):
 
     def sweep(self, before: datetime) -> int:
         """Remove what writes that were interrupted before `before` left beside the values; how many."""
+        ...
+
+
+@runtime_checkable
+class DirectStore(Protocol):
+    """A `BlobStore` that also takes bytes from somebody else, at an address that we signed."""
+
+    def signed_put(self, key: str, size: int, sha256: str, life: timedelta) -> SignedPut:
+        """For one put of just `size` bytes of this SHA-256 (hex), where nothing is yet; the store refuses any other.
+
+        Raises `Conflict` (`direct_upload_unavailable`) for a store that does not compare the checksum, `Unavailable`.
+        """
         ...
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +22,9 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 
 from pipeline.blobs.api import StoredBlob, checked_key
-from pipeline.errors import ApoyoError, Misconfigured, NotFound, Unavailable
+from pipeline.blobs.signed_put import SignedPut, Signer
+from pipeline.clock import utc_now
+from pipeline.errors import ApoyoError, Conflict, Misconfigured, NotFound, Unavailable
 
 CONNECT_SECONDS, SILENCE_SECONDS, READ_SECONDS = 3.0, 10.0, 15.0
 """A store in the same site answers in milliseconds. Silence: between two pieces of an answer; read: a whole object. Together
@@ -44,13 +48,22 @@ class S3Place:
     region: str
     access_key: str
     secret_key: str = field(repr=False)
+    public: str = ""
+    """http(s)://host[:port] by which others reach it; empty: as we do."""
+
+    @property
+    def base(self) -> str:
+        return self.public or f"{'https' if self.secure else 'http'}://{self.endpoint}"
 
 
 class S3Store:
     """A `BlobStore`. Every request ends within a bounded time."""
 
     def __init__(self, place: S3Place) -> None:
+        self._place = place
         self._bucket = place.bucket
+        self._compares: bool | None = None
+        self._asking = threading.Lock()
         self._http = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=SILENCE_SECONDS), retries=False, maxsize=CONNECTIONS)
         self._client = Minio(place.endpoint, place.access_key, place.secret_key, secure=place.secure, region=place.region,
@@ -86,6 +99,31 @@ class S3Store:
             raise _refusal(answer.status, answer.data[:1000].decode("utf-8", "replace"))
         self._confirm(key, data, digest.hexdigest())
         return True
+
+    def signed_put(self, key: str, size: int, sha256: str, life: timedelta) -> SignedPut:
+        if not self._compares_checksums():
+            raise Conflict("this S3 store does not compare x-amz-checksum-sha256", code="direct_upload_unavailable")
+        return self._signed_put(self._place.base, checked_key(key), size, sha256, life)
+
+    def _signed_put(self, base: str, key: str, size: int, sha256: str, life: timedelta) -> SignedPut:
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size), "If-None-Match": "*",
+                   "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256)).decode()}
+        signer = Signer(self._place.access_key, self._place.secret_key, self._place.region, utc_now())
+        return SignedPut(signer.address("PUT", base, f"/{self._bucket}/{key}", headers, life), headers)
+
+    def _compares_checksums(self) -> bool:
+        """Tried once, with a byte that is another than was signed for. Raises `Unavailable`."""
+        with self._asking:
+            if self._compares is None:
+                key, here = f"ready/checksum.{secrets.token_hex(4)}", replace(self._place, public="").base
+                wrong = self._signed_put(here, key, 1, hashlib.sha256(b"0").hexdigest(), LINK_LIFE)
+                with _translated():
+                    answer = self._http.request("PUT", wrong.url, body=b"1", headers=dict(wrong.headers), retries=False)
+                if answer.status >= 500:
+                    raise _refusal(answer.status, "")
+                self._compares = answer.status == 400
+                self.delete(key)
+            return self._compares
 
     def put_all_if_absent(self, values: Mapping[str, bytes]) -> bool:
         return all(self.put_if_absent(key, data) for key, data in values.items())
@@ -189,9 +227,16 @@ def _moment(value: Any) -> datetime:
     return value
 
 
-def place_of(endpoint: str, bucket: str, region: str, keys: Mapping[str, str]) -> S3Place:
+def place_of(endpoint: str, bucket: str, region: str, keys: Mapping[str, str], public: str = "") -> S3Place:
     """From a URL such as https://s3.example:9000. `keys`: access and secret. Raises `Misconfigured`."""
+    scheme, host = _split(endpoint)
+    if public:
+        public = "://".join(_split(public))
+    return S3Place(host, scheme == "https", bucket, region, keys["access"], keys["secret"], public)
+
+
+def _split(endpoint: str) -> tuple[str, str]:
     scheme, _, host = endpoint.rstrip("/").partition("://")
     if scheme not in ("http", "https") or not host or "/" in host or "@" in host:
         raise Misconfigured("the S3 endpoint must be http(s)://HOST[:PORT]", code="bad_s3_endpoint")
-    return S3Place(host, scheme == "https", bucket, region, keys["access"], keys["secret"])
+    return scheme, host

@@ -2,7 +2,8 @@
 
 The support's key (256 bits, AES-GCM) is itself kept only wrapped (AES key wrap, RFC 3394) by a key-encryption key that a
 `Keyring` holds. What is sealed is bound to its place: the associated data is `support id|part|version`, so that bytes moved
-to another support, part or version do not open.
+to another support, part or version do not open. What a client sealed before there was an id (docs/api.md) is bound by the key
+alone to its support, and by `part|version` to its place there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ __all__ = ["KEY_BYTES", "Keyring", "SupportKey", "WrappedKey"]
 
 MAGIC = b"AP1"
 """Names the format, so that a later one can stand beside it."""
+MAGIC_OF_CLIENTS = b"AP2"
+"""Of what a client sealed by a key of its own making."""
 NONCE_BYTES, TAG_BYTES = 12, 16
 """As NIST SP 800-38D recommends for GCM."""
 SEALED_BYTES = len(MAGIC) + NONCE_BYTES + TAG_BYTES
@@ -41,10 +44,11 @@ class SupportKey:
     def open(self, part: str, version: int, sealed: bytes) -> bytes:
         """Raises `Corrupt` for anything but the bytes that were sealed for this very place."""
         start = len(MAGIC) + NONCE_BYTES
-        if len(sealed) < start + TAG_BYTES or not sealed.startswith(MAGIC):
+        place = {MAGIC: self._place(part, version), MAGIC_OF_CLIENTS: f"{part}|{version}".encode()}.get(sealed[:len(MAGIC)])
+        if place is None or len(sealed) < start + TAG_BYTES:
             raise Corrupt("not a sealed value", code="seal_broken")
         try:
-            return self._cipher.decrypt(sealed[len(MAGIC):start], sealed[start:], self._place(part, version))
+            return self._cipher.decrypt(sealed[len(MAGIC):start], sealed[start:], place)
         except InvalidTag:
             raise Corrupt(f"the seal of {part} v{version} does not hold", code="seal_broken") from None
 
@@ -75,6 +79,10 @@ class Keyring:
     def new_key(self, support_id: str) -> tuple[SupportKey, WrappedKey]:
         key = secrets.token_bytes(KEY_BYTES)
         return SupportKey(support_id, key), self._provider.wrap(key)
+
+    def adopt(self, key: bytes) -> WrappedKey:
+        """A support's key that a client made: `KEY_BYTES` of it."""
+        return self._provider.wrap(key)
 
     def derived(self, purpose: str) -> bytes:
         """64 bytes for another use of this deployment's, the same in each of its processes; nothing leads back from them."""

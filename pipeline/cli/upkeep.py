@@ -48,12 +48,13 @@ def collect(
     from pipeline.records import erasures, upkeep
     from pipeline.records.activations import forget_expired
     from pipeline.records.storage import open_storage
+    from pipeline.records.uploads import forget_uploads
 
     storage = open_storage(Settings.load().storage)
     erasures.keep_the_rest(storage)
     again = erasures.apply_again(storage, erasures.kept_receipts(storage))
     print(f"{again.erased} supports that had come back were erased again; {again.refused} receipts refused")
-    print(f"{forget_expired(storage.engine)} activations forgotten")
+    print(f"{forget_expired(storage.engine)} activations and {forget_uploads(storage.engine)} uploads forgotten")
     print(f"{upkeep.collect(storage, grace=timedelta(hours=grace_hours), however_many=however_many)} blobs collected")
     erasures.scrub(storage.engine)
 

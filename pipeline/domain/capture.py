@@ -23,7 +23,8 @@ class Part(StrEnum):
 class Capture:
     """The encoded bytes of the four parts, as they came, and the support's own words.
 
-    A part that could not be had is `None` only on the command line: the door of the API refuses it. sha256: of the parts, where
+    A part that could not be had is `None`: on the command line, and where it came past the API, whose door would have refused it.
+    sha256: of the parts, where
     whoever gives them has computed it already; to hash some 10 MB again takes milliseconds.
     """
 

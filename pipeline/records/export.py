@@ -19,11 +19,11 @@ from sqlalchemy import Connection, Engine, Row, select
 from pipeline.blobs.files import PRIVATE_FILE
 from pipeline.blobs.sealing import SupportKey, WrappedKey
 from pipeline.clock import from_millis
-from pipeline.errors import Conflict, Corrupt, NotFound
+from pipeline.errors import BadUpload, Conflict, Corrupt, NotFound
 from pipeline.records import audit
 from pipeline.records.engine import reading, writing
 from pipeline.records.storage import Storage, load_part
-from pipeline.records.supports import StoredPart
+from pipeline.records.supports import stored_part
 from pipeline.records.tables import audit as trail
 from pipeline.records.tables import (
     decisions,
@@ -112,10 +112,10 @@ def _contents(storage: Storage, support_id: str, missing: dict[str, str]) -> Ite
 
 
 def _part(storage: Storage, key: SupportKey, row: Row[Any], missing: dict[str, str]) -> Iterator[tuple[str, bytes]]:
-    kept = StoredPart(row.part, row.version, row.sha256, row.size, row.blob_key)
+    kept = stored_part(row)
     try:
         data = load_part(storage.blobs, key, kept)
-    except Corrupt as error:
+    except (BadUpload, Corrupt) as error:
         missing[f"capturas/{kept.part}.{kept.version}"] = error.code
         return
     kind = "json" if data[:1] in (b"{", b"[") else "png" if data.startswith(b"\x89PNG") else "jpg"

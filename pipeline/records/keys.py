@@ -12,13 +12,13 @@ from pipeline.errors import Corrupt, Misconfigured
 from pipeline.records import audit
 from pipeline.records.engine import reading, writing
 from pipeline.records.storage import Storage
-from pipeline.records.tables import activations, support_keys, webhooks
+from pipeline.records.tables import activations, support_keys, uploads, webhooks
 
 BATCH = 500
 """Rows wrapped anew in one transaction: some 20 ms of the writer's lock."""
 DROPPED = b""
 """In the place of the wrapped key of a webhook or an activation that is over."""
-TABLES: tuple[Table, ...] = (support_keys, webhooks, activations)
+TABLES: tuple[Table, ...] = (support_keys, webhooks, activations, uploads)
 
 
 def count_by_key(engine: Engine) -> Counter[str]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,7 +25,9 @@ from pipeline.blobs.keks import KeyProvider, LocalKeys
 from pipeline.blobs.key_service import KeyService
 from pipeline.blobs.s3 import S3Store, place_of
 from pipeline.blobs.sealing import Keyring, SupportKey
-from pipeline.errors import BadInput, Conflict, Corrupt, NotFound
+from pipeline.domain.capture import Part
+from pipeline.domain.upload import check_upload
+from pipeline.errors import BadInput, BadUpload, Conflict, Corrupt, NotFound
 from pipeline.records.engine import open_engine, upgrade
 from pipeline.records.receipts import ReceiptKey
 from pipeline.records.supports import StoredPart, SupportRecord, get_support
@@ -71,14 +74,24 @@ def open_blobs(settings: StorageSettings) -> BlobStore:
         return FolderStore(settings.blob_dir)
     keys = {"access": read_secret(settings.s3_access_key_file, "the S3 access key's file"),
             "secret": read_secret(settings.s3_secret_key_file, "the S3 secret key's file")}
-    return S3Store.open(place_of(settings.s3_endpoint, settings.s3_bucket, settings.s3_region, keys))
+    return S3Store.open(place_of(settings.s3_endpoint, settings.s3_bucket, settings.s3_region, keys,
+                                 settings.s3_public_endpoint))
 
 
 def name_part(key: SupportKey, part: str, version: int, data: bytes, sha256: str | None = None) -> StoredPart:
     """A place for one part, where nothing is yet. sha256: of `data`, in hex, where it is known already."""
-    # The tail of a UUIDv7 is random: even folders. The last word keeps what a broken-off request left from being in the way.
-    blob_key = f"{key.support_id[-2:]}/{key.support_id}/{part}.{version}.{secrets.token_hex(4)}"
-    return StoredPart(part, version, sha256 or hashlib.sha256(data).hexdigest(), len(data), blob_key)
+    digest = sha256 or hashlib.sha256(data).hexdigest()
+    return StoredPart(part, version, digest, len(data), new_place(key.support_id, part, version))
+
+
+def folder_of(support_id: str) -> str:
+    """Where a support's parts lie. The tail of a UUIDv7 is random: even folders."""
+    return f"{support_id[-2:]}/{support_id}"
+
+
+def new_place(support_id: str, part: str, version: int) -> str:
+    """A blob's key. The last word keeps what a broken-off request left from being in the way."""
+    return f"{folder_of(support_id)}/{part}.{version}.{secrets.token_hex(4)}"
 
 
 def put_parts(blobs: BlobStore, key: SupportKey, named: Sequence[StoredPart], contents: Mapping[str, bytes]) -> None:
@@ -104,20 +117,42 @@ def store_part(blobs: BlobStore, key: SupportKey, part: str, version: int, data:
 
 
 def load_part(blobs: BlobStore, key: SupportKey, stored: StoredPart) -> bytes:
-    """Fetch, open and check one part. Raises `Corrupt` for missing, damaged, swapped or old bytes; `Unavailable`."""
+    """Fetch, open and check one part. Raises `Corrupt` for missing, damaged, swapped or old bytes; `Unavailable`; `BadUpload` for
+    what a client put into the store itself, and what the door does not let in or is not what was announced."""
     try:
-        data = key.open(stored.part, stored.version, blobs.get(stored.blob_key))
+        sealed = blobs.get(stored.blob_key)
     except NotFound:
         raise Corrupt(f"{stored.part} v{stored.version} is not in the store", code="part_missing") from None
+    if stored.sealed_sha256 is None:
+        return _open_part(key, stored, sealed)
+    if hashlib.sha256(sealed).hexdigest() != stored.sealed_sha256:
+        raise Corrupt(f"{stored.part} v{stored.version} is not what was put there", code="part_differs")
+    try:
+        data = _open_part(key, stored, sealed)
+    except Corrupt as error:  # the store kept it well: it came so
+        raise BadUpload(f"`{stored.part}` is not what was announced: {error.detail}", code="upload_differs") from error
+    check_upload(Part(stored.part), data)
+    return data
+
+
+def _open_part(key: SupportKey, stored: StoredPart, sealed: bytes) -> bytes:
+    data = key.open(stored.part, stored.version, sealed)
     if len(data) != stored.size or hashlib.sha256(data).hexdigest() != stored.sha256:
         raise Corrupt(f"{stored.part} v{stored.version} is not what was sent", code="part_differs")
     return data
 
 
 def load_parts(storage: Storage, record: SupportRecord) -> Mapping[str, bytes]:
-    """All parts of the current capture, by name. Raises `Corrupt`; also where the key was erased."""
+    """All parts of the current capture, by name; without those that came past the API and that its door would have refused.
+
+    Raises `Corrupt`; also where the key was erased.
+    """
     key = open_key(storage, record)
-    return {part.part: load_part(storage.blobs, key, part) for part in record.parts}
+    loaded = {}
+    for part in record.parts:
+        with suppress(BadUpload):
+            loaded[part.part] = load_part(storage.blobs, key, part)
+    return loaded
 
 
 def open_key(storage: Storage, record: SupportRecord) -> SupportKey:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 import uuid_utils.compat
-from sqlalchemy import Connection, Engine, RowMapping, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, Row, RowMapping, Select, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.blobs.sealing import WrappedKey
@@ -33,6 +33,7 @@ from pipeline.records.tables import (
     parts,
     support_keys,
     supports,
+    uploads,
     verdicts,
 )
 from pipeline.result import STATE_OF
@@ -42,13 +43,22 @@ FIRST_ROUND = 1
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """One sealed part. `part`: a `Part`'s name, or "info" (the support's own words). sha256 and size: before sealing."""
+    """One sealed part. `part`: a `Part`'s name, or "info" (the support's own words). sha256 and size: before sealing.
+
+    sealed_sha256: of the sealed bytes, where a client sealed them and put them into the store; else None.
+    """
 
     part: str
     version: int
     sha256: str
     size: int
     blob_key: str
+    sealed_sha256: str | None = None
+
+
+def stored_part(row: Row[Any]) -> StoredPart:
+    """From a row of `parts`."""
+    return StoredPart(row.part, row.version, row.sha256, row.size, row.blob_key, row.sealed_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,8 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class NewSupport:
-    """What is committed when a support is taken in. Its parts must be durable in the blob store already."""
+    """What is committed when a support is taken in. Its parts must be durable in the blob store already. uploaded: by the client,
+    by an upload of this id, which is spent."""
 
     id: str
     client_id: str
@@ -82,6 +93,7 @@ class NewSupport:
     idempotency: IdempotencyKey
     proof: DeviceProof | None = None
     traceparent: str | None = None
+    uploaded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +187,7 @@ def insert_support(engine: Engine, new: NewSupport) -> tuple[str, bool]:
 
     The same idempotency key with the same request: (the first one's id, False), and nothing is written; the caller then
     deletes the blobs it made. Raises `Conflict` (`idempotency_mismatch`) for the same key with another request, `BadToken`
-    (`device_proof_replayed`).
+    (`device_proof_replayed`), `NotFound` (`upload_not_found`).
     """
     try:
         with writing(engine) as connection:
@@ -192,6 +204,8 @@ def insert_support(engine: Engine, new: NewSupport) -> tuple[str, bool]:
 # Statements that every support needs are made once: to make one anew takes most of the time that it takes.
 _NEW = insert(supports).values(state=State.RECEIVED.value, round=FIRST_ROUND, version=1, received_at=now_ms(),
                                updated_at=now_ms())
+_SPENT = delete(uploads).where(uploads.c.id == bindparam("upload"), uploads.c.client_id == bindparam("client"),
+                               uploads.c.expires_at > now_ms())
 _NEW_KEY = insert(support_keys).values(created_at=now_ms())
 _NEW_PARTS = insert(parts)
 _GIVEN_UP = select(collected_blobs.c.blob_key).where(
@@ -217,6 +231,8 @@ _PARTS = select(parts).where(parts.c.support_id == bindparam("support")).order_b
 
 def _insert(connection: Connection, new: NewSupport) -> None:
     remember_request(connection, new.client_id, new.idempotency, Repeated(new.id, FIRST_ROUND))
+    if new.uploaded and connection.execute(_SPENT, {"upload": new.id, "client": new.client_id}).rowcount != 1:
+        raise upload_not_found()
     connection.execute(_NEW, {
         "id": new.id, "client_id": new.client_id, "process": new.process, "policy_version": new.policy_version,
         "as_of": new.as_of.isoformat(), "applicant": new.applicant, "device": None if new.proof is None else new.proof.device,
@@ -231,11 +247,15 @@ def _insert(connection: Connection, new: NewSupport) -> None:
                  detail={"round": FIRST_ROUND, "parts": len(new.parts)})
 
 
+def upload_not_found() -> NotFound:
+    return NotFound("no such upload, or it was committed, or its time is over", code="upload_not_found")
+
+
 def insert_parts(connection: Connection, support_id: str, stored: Sequence[StoredPart]) -> None:
     """Raises `Unavailable` where the collector was quicker: the request took so long that its blobs were given up."""
     connection.execute(_NEW_PARTS, [
         {"support_id": support_id, "part": part.part, "version": part.version, "sha256": part.sha256, "size": part.size,
-         "blob_key": part.blob_key} for part in stored])
+         "blob_key": part.blob_key, "sealed_sha256": part.sealed_sha256} for part in stored])
     # Only now: the insert waits for a collector's lock (records.upkeep), and then what it gave up is to be seen.
     if connection.execute(_GIVEN_UP, {"blob_keys": [part.blob_key for part in stored]}).first() is not None:
         raise Unavailable("the request took longer than unnamed blobs are kept", code="blobs_collected")
@@ -315,7 +335,7 @@ def _record(connection: Connection, row: RowMapping) -> SupportRecord:
     judged = connection.execute(_VERDICTS, this)
     decided = connection.execute(_DECISION, this).one_or_none()
     rows = connection.execute(_PARTS, this)
-    stored = [StoredPart(part.part, part.version, part.sha256, part.size, part.blob_key) for part in rows]
+    stored = [stored_part(part) for part in rows]
     return SupportRecord(
         id=row["id"], client_id=row["client_id"], process=row["process"], policy_version=row["policy_version"],
         applicant=row["applicant"], as_of=date.fromisoformat(row["as_of"]), state=State(row["state"]), round=row["round"],

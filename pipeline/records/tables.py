@@ -127,10 +127,26 @@ parts = Table(
     Column("sha256", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("blob_key", String(200), nullable=False, unique=True),
+    Column("sealed_sha256", String(64)),
     Index("ix_parts_sha256", "sha256"),
 )
 """`version` is the round the part belongs to: a round's capture is the newest version of each part up to it. One more than the
-support's round: a retake that waits for the other parts that were asked for."""
+support's round: a retake that waits for the other parts that were asked for. `sealed_sha256`: of a part that a client sealed and
+put into the store itself; all else that the row says of it is the client's word until a worker has looked."""
+
+uploads = Table(
+    "uploads", METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("client_id", _ID, ForeignKey("clients.id"), nullable=False),
+    Column("kek_id", String(32), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("parts", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Index("ix_uploads_client_id_expires_at", "client_id", "expires_at"),
+)
+"""Supports whose pictures are on their way past the API; `id`: the support's, should it be committed, which deletes the row.
+`parts`: JSON of what `parts` rows will say."""
 
 collected_blobs = Table(
     "collected_blobs", METADATA,

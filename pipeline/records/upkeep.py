@@ -18,14 +18,15 @@ from pipeline.blobs.api import StoredBlob
 from pipeline.blobs.sealing import SEALED_BYTES
 from pipeline.clock import from_millis
 from pipeline.domain.support import State
-from pipeline.errors import Corrupt, Misconfigured, NotFound
+from pipeline.errors import BadUpload, Corrupt, Misconfigured, NotFound
 from pipeline.records import audit
 from pipeline.records.engine import database_now, reading, writing
 from pipeline.records.erasures import LEDGER
 from pipeline.records.leases import JobKind, enqueue
 from pipeline.records.storage import Storage, load_part, open_key
-from pipeline.records.supports import StoredPart, get_support, new_support_id
+from pipeline.records.supports import StoredPart, get_support, new_support_id, stored_part
 from pipeline.records.tables import collected_blobs, jobs, now_ms, parts, supports
+from pipeline.records.uploads import planned
 
 PAGE = 1_000
 """Rows read, and blobs given up, in one transaction."""
@@ -45,7 +46,7 @@ class Kind(StrEnum):
     DAMAGED = "damaged"
     """The blob is not what its row says: the support goes to a person."""
     ORPHAN = "orphan"
-    """A blob that no row names."""
+    """A blob that neither a row names nor an open upload will."""
     WAITING = "without_job"
     """A support that waits for a verdict that nobody would write."""
 
@@ -125,6 +126,7 @@ def _give_up(engine: Engine, keys: list[str]) -> list[str]:
         if engine.dialect.name == "postgresql":
             connection.execute(text("LOCK TABLE parts IN SHARE MODE"))  # SQLite lets one write at a time anyway
         named = set(connection.execute(select(parts.c.blob_key).where(parts.c.blob_key.in_(keys))).scalars())
+        named |= planned(connection, keys)  # after the parts: a commit is either seen there, or waits with its plan still here
         known = set(connection.execute(
             select(collected_blobs.c.blob_key).where(collected_blobs.c.blob_key.in_(keys))).scalars())
         free = [key for key in keys if key not in named]
@@ -143,7 +145,8 @@ def _demand_few(storage: Storage) -> None:
         total += len(page)
         keys = [blob.key for blob in page]
         with reading(storage.engine) as connection:
-            orphans += len(keys) - len(connection.execute(select(parts.c.blob_key).where(parts.c.blob_key.in_(keys))).all())
+            named = set(connection.execute(select(parts.c.blob_key).where(parts.c.blob_key.in_(keys))).scalars())
+            orphans += len(keys) - len(named | planned(connection, keys))
     if orphans > MANY and orphans > MANY_SHARE * total:
         raise Misconfigured(f"{orphans} of {total} blobs have no row: if the database was restored to an older state, these are "
                             "supports; look at `apoyo reconcile` first", code="too_many_orphans")
@@ -164,13 +167,14 @@ def _named(engine: Engine) -> Iterator[tuple[str, StoredPart]]:
         if not page:
             return
         for row in page:
-            yield row.support_id, StoredPart(row.part, row.version, row.sha256, row.size, row.blob_key)
+            yield row.support_id, stored_part(row)
         last = page[-1].blob_key
 
 
 def _is_named(engine: Engine, key: str) -> bool:
     with reading(engine) as connection:
-        return connection.execute(select(parts.c.blob_key).where(parts.c.blob_key == key)).first() is not None
+        named = connection.execute(select(parts.c.blob_key).where(parts.c.blob_key == key)).first() is not None
+        return named or bool(planned(connection, [key]))
 
 
 def _opens(storage: Storage, support_id: str, part: StoredPart) -> bool:
@@ -178,6 +182,8 @@ def _opens(storage: Storage, support_id: str, part: StoredPart) -> bool:
         load_part(storage.blobs, open_key(storage, get_support(storage.engine, support_id)), part)
     except (Corrupt, NotFound):
         return False
+    except BadUpload:  # it lies there as the client put it, and a worker says so
+        return True
     return True
 
 

@@ -59,6 +59,7 @@ MATRIX: dict[tuple[str, str], tuple[str | tuple[str, ...], Request]] = {
     ("PUT", "/v1/supports/{support_id}/captures/{side}"): (BACKEND, PICTURE),
     ("POST", "/v1/supports/{support_id}/review"): (BACKEND, {}),
     ("POST", "/v1/supports/{support_id}/decisions"): (DESK, {"json": CONFIRMED}),
+    ("POST", "/v1/uploads"): (BACKEND, {"json": announced(b"k" * 32, {part: b"sealed" for part in GOOD}, GOOD)}),
     ("GET", "/v1/counts"): (ALL, {}),
     ("GET", "/v1/my/supports/{support_id}"): (PHONE, {}),
     ("GET", "/v1/audit"): (TRAIL, {}),

@@ -1,0 +1,1 @@
+"""Pictures that a backend puts into the store itself."""
