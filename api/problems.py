@@ -40,8 +40,8 @@ CONFLICTS: Mapping[str, str] = {
     "round_moved": "Read the support again and act on what it asks for now.",
     "review_not_offered": "A person can be asked for while a retake is wanted: read `status` of the support.",
     "too_many_uploads": "Commit or leave the uploads that are open: each ends by itself at its `expires_at`.",
-    "direct_upload_unavailable": "Send the pictures by `POST /v1/supports` as multipart/form-data: this installation keeps them in a "
-                                 "folder, or in a store that does not compare x-amz-checksum-sha256.",
+    "direct_upload_unavailable": "Send the pictures by `POST /v1/supports` as multipart/form-data: the store is a folder, or "
+                                 "one that does not compare x-amz-checksum-sha256.",
     "too_many_webhooks": "Delete one that is not needed any more, then send this request again.",
     "activation_limit": "This account or this phone asked for too many codes: try again tomorrow.",
     "activation_waiting": "The front has not been looked at yet: ask where the activation stands, enter the code when it came.",

@@ -93,7 +93,7 @@ def whole_schema(model: type[BaseModel]) -> Any:
 def _in_place(schema: Any, named: dict[str, Any]) -> Any:
     if isinstance(schema, dict):
         if "$ref" in schema:
-            return named[schema["$ref"].rpartition("/")[2]]
+            return _in_place(named[schema["$ref"].rpartition("/")[2]], named)
         return {key: _in_place(value, named) for key, value in schema.items()}
     return [_in_place(one, named) for one in schema] if isinstance(schema, list) else schema
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.chaos.servers import BUCKET, PostgreSQL, S3Server
+from benchmarks.chaos.servers import PostgreSQL, S3Server, bucket_of
 from pipeline.records.engine import open_engine, upgrade
 from pipeline.settings import StorageSettings
 
@@ -37,5 +37,4 @@ def settings_of(folder: Path, servers: tuple[PostgreSQL, S3Server] | None = None
 
 
 def server_settings(postgresql: PostgreSQL, s3: S3Server) -> dict[str, object]:
-    return {"database_password_file": postgresql.password_file, "s3_endpoint": s3.endpoint, "s3_bucket": BUCKET,
-            "s3_access_key_file": s3.access_key_file, "s3_secret_key_file": s3.secret_key_file}
+    return {"database_password_file": postgresql.password_file, **bucket_of(s3)}

@@ -40,7 +40,7 @@ Folio = Annotated[str | None, Query(max_length=40, json_schema_extra={"pattern":
 
 
 @router.post("/supports", status_code=202, response_model=ReceivedSupport, openapi_extra=BODY,
-             responses=problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503))
+             responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503))
 async def receive_support(request: Request, client: SendsSupports) -> JSONResponse:
     """Take a support in. 202 means: durable; it will get its one verdict whatever happens to this process."""
     services = request.app.state.services

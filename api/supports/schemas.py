@@ -58,8 +58,8 @@ class DecisionBody(BaseModel, extra="forbid", json_schema_extra={"oneOf": _PAIRS
 
 
 class CommitBody(BaseModel, extra="forbid"):
-    """Of a support whose pictures lie in the store (`POST /v1/uploads`). support: what the part `support` would hold, as a string,
-    so that a phone's proof over its bytes holds."""
+    """Of a support whose pictures lie in the store (`POST /v1/uploads`). support: what the part `support` would hold, as a
+    string, so that a phone's proof over its bytes holds."""
 
     upload: str = Field(pattern="^[0-9a-f-]{36}$")
     support: str | None = None

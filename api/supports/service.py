@@ -87,8 +87,8 @@ class Intake:
 
     def receive_uploaded(self, client_id: str, key: str, sent: UploadedSupport, claimed: Claimed | None = None,
                          traceparent: str | None = None) -> Receipt:
-        """Commit a support whose pictures lie in the store. Asked is whether they are there; what they show, and whether they open
-        at all, a worker finds. Raises as `receive`; `NotFound` (`upload_not_found`), `Problem` (`upload_incomplete`)."""
+        """Commit a support whose pictures lie in the store. Asked is whether they are there; whether they open at all, and
+        what they show, a worker finds. Raises as `receive`; `NotFound` (`upload_not_found`), `Problem` (`upload_incomplete`)."""
         idempotency = IdempotencyKey(key, commit_sha256(sent, claimed))
         known = find_repeated(self._storage.engine, client_id, idempotency)
         if known is not None:
@@ -138,7 +138,7 @@ class Intake:
         return process
 
     def _keep(self, new: NewSupport, key: SupportKey, here: Sequence[StoredPart], contents: Mapping[str, bytes]) -> Receipt:
-        """Put what came by here into the store, and commit the whole. Raises `Conflict`, `BadToken`, `NotFound`, `Unavailable`."""
+        """Store what came by here, and commit the whole. Raises `Conflict`, `BadToken`, `NotFound`, `Unavailable`."""
         try:
             put_parts(self._storage.blobs, key, here, contents)
         except ApoyoError:

@@ -208,3 +208,9 @@ class S3Server(Server):
         for one in client.list_objects(BUCKET, recursive=True):
             if one.object_name:
                 client.remove_object(BUCKET, one.object_name)
+
+
+def bucket_of(s3: S3Server) -> dict[str, object]:
+    """The storage settings of its bucket."""
+    return {"s3_endpoint": s3.endpoint, "s3_bucket": BUCKET, "s3_access_key_file": s3.access_key_file,
+            "s3_secret_key_file": s3.secret_key_file}

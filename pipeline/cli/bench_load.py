@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -105,18 +105,26 @@ def intake(
     captures: Annotated[Captures, typer.Option(help="Photographs of 12 MP, or as a good app sends them.")] = Captures.LARGE,
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
 ) -> None:
-    """CPU that the API takes to take a support in, beside what it takes to hash and seal its bytes."""
-    from benchmarks.intake import measure_intake
+    """CPU that the API takes to take a support in, beside what it takes to hash and seal its bytes: into a folder, into an S3
+    store (a SeaweedFS of its own), and where the client puts the pictures there itself."""
+    from benchmarks.chaos.servers import S3Server, bucket_of
+    from benchmarks.intake import measure_intake, necessary
     from benchmarks.report import write
 
-    with tempfile.TemporaryDirectory(prefix="apoyo-intake-", dir=_made(CACHE)) as folder:
-        port = free_port("127.0.0.1", 0)
-        settings = Settings.model_validate({"storage": {"data_dir": folder},
-                                            "api": {"port": port, "requests_a_minute": 1_000_000}})
-        result = {"captures": captures.value, **measure_intake(settings, draw(captures), count)}
-    typer.echo(f"{result['cpu_ms']} ms of CPU a support of {result['body_bytes'] / 1e6:.1f} MB, of which {result['hashing_ms']} "
-               f"to hash and {result['sealing_ms']} to seal; {result['intake']['p50_ms']} ms (p50) one after another")
-    typer.echo(f"raw: {write('intake', result, out)}")
+    folders = draw(captures)
+    result: dict[str, Any] = {"captures": captures.value, **necessary(folders), "ways": {}}
+    for way, in_s3, past in (("folder", False, False), ("s3", True, False), ("past the api", True, True)):
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="apoyo-intake-", dir=_made(CACHE)))
+            place = bucket_of(stack.enter_context(S3Server())) if in_s3 else {}  # a new one: its room is small
+            settings = Settings.model_validate({
+                "storage": {"data_dir": folder, **place},
+                "api": {"port": free_port("127.0.0.1", 0), "requests_a_minute": 1_000_000}})
+            figures = measure_intake(settings, folders, count, past_the_api=past)
+        result["ways"][way] = figures
+        typer.echo(f"{way}: {figures['cpu_ms']} ms of the API's CPU a support of {figures['body_bytes'] / 1e6:.1f} MB; "
+                   f"{figures['intake']['p50_ms']} ms (p50) one after another")
+    typer.echo(f"to hash {result['hashing_ms']} ms, to seal {result['sealing_ms']} ms\nraw: {write('intake', result, out)}")
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pipeline.settings import IdentitySettings
 from tests.contract.intake_makers import OTHER_SECRET, Service, files, service
 from tests.contract.test_api_refusals import check_problem
 from tests.contract.test_api_rounds import CONFIRMED, NEW, support_in
+from tests.contract.test_uploads import announced
 from tests.identity_providers import provider
 from tests.phones import Phone
 
@@ -59,7 +60,7 @@ MATRIX: dict[tuple[str, str], tuple[str | tuple[str, ...], Request]] = {
     ("PUT", "/v1/supports/{support_id}/captures/{side}"): (BACKEND, PICTURE),
     ("POST", "/v1/supports/{support_id}/review"): (BACKEND, {}),
     ("POST", "/v1/supports/{support_id}/decisions"): (DESK, {"json": CONFIRMED}),
-    ("POST", "/v1/uploads"): (BACKEND, {"json": announced(b"k" * 32, {part: b"sealed" for part in GOOD}, GOOD)}),
+    ("POST", "/v1/uploads"): (BACKEND, {"json": announced()}),
     ("GET", "/v1/counts"): (ALL, {}),
     ("GET", "/v1/my/supports/{support_id}"): (PHONE, {}),
     ("GET", "/v1/audit"): (TRAIL, {}),
@@ -193,7 +194,7 @@ def test_what_is_another_s_is_as_absent_as_what_is_not(route: tuple[str, str], u
     anyio.run(run)
 
 
-NOT_NOW = ("{side}", "review", "confirm", "resend", "token")
+NOT_NOW = ("{side}", "review", "confirm", "resend", "token", "uploads")
 """Of a support that is accepted, and of an activation that waits."""
 
 

@@ -36,6 +36,21 @@ def test_sealed_opens_nowhere_else(support: str, part: str, version: int) -> Non
         SupportKey(support, KEY).open(part, version, sealed)
 
 
+def by_a_client(key: bytes, place: bytes) -> bytes:
+    nonce = bytes(12)
+    return b"AP2" + nonce + AESGCM(key).encrypt(nonce, b"data", place)
+
+
+def test_what_a_client_sealed_opens_at_its_place_in_whatever_support_has_its_key() -> None:
+    assert SupportKey("id", KEY).open("front", 1, by_a_client(KEY, b"front|1")) == b"data"
+
+
+@pytest.mark.parametrize(("key", "place"), [(KEY, b"back|1"), (KEY, b"front|2"), (KEY, b"id|front|1"), (bytes(32), b"front|1")])
+def test_what_a_client_sealed_otherwise_opens_nowhere(key: bytes, place: bytes) -> None:
+    with pytest.raises(Corrupt):
+        SupportKey("id", KEY).open("front", 1, by_a_client(key, place))
+
+
 @given(st.data())
 def test_any_flipped_bit_and_any_cut_is_found(data: st.DataObject) -> None:
     key = SupportKey("id", KEY)
