@@ -175,6 +175,8 @@ def _back_witnesses(mrz: MrzEvidence | None, codes: tuple[CodeEvidence, ...]) ->
         yield "pdf417", (D, E, F), "decoded"
     if CodeRole.SMALL in read:
         yield "small_qr", (E, F, G, H, I, J), "decoded"
+    elif CodeRole.PDF417 in read and CodeRole.SMALL not in shown:
+        yield "no_small_qr", (A, B, C, D), "not_beside"  # what reads a PDF417 on E's or F's back finds the QR beside it
     elif read - {CodeRole.FOREIGN}:
         yield "no_small_qr", (A, B, C, D), "not_found"
     if CodeRole.SMALL in read and not (read | shown) & large:

@@ -84,6 +84,24 @@ def test_sides_of_two_cards_are_uncertain(seen, codes):
     assert any(found.model not in witness.says for witness in found.witnesses)
 
 
+UNREAD = front(*COMMON, *PLACES, "EMISIÓN")
+"""D's or E's, whose heading was not read."""
+
+
+@pytest.mark.parametrize(("codes", "look", "model", "sure"), [
+    ((LINEAR, PDF), "back_d", "D", False), ((LINEAR, PDF, SMALL), "back_ef", "E", True), ((PDF,), "back_ef", "E", False),
+    ((LINEAR,), "back_ef", "E", True), ((PDF, code(CodeRole.SMALL, CodeStatus.DETECTED)), "back_ef", "E", True),
+])
+def test_a_pdf417_without_the_small_qr_beside_it_speaks_for_d(codes, look, model, sure):
+    found = identify_model(UNREAD, MRZ, codes, load_calibration(), has_back=True, looks=looks(back=look))
+    assert found.model == model and (found.confidence >= CONFIDENT) is sure
+
+
+def test_a_heading_that_was_read_outweighs_a_small_qr_that_was_not():
+    found = identify_model(E_FRONT, MRZ, (LINEAR, PDF), load_calibration(), has_back=True)
+    assert found.model == "E" and found.confidence < CONFIDENT
+
+
 def test_no_witness_no_model():
     found = identify_model(None, None, (), load_calibration(), has_back=False)
     assert (found.model, found.candidates, found.confidence, found.witnesses) == (None, (), 0.0, ())
@@ -140,10 +158,10 @@ def test_a_look_alone_is_no_certainty():
 def test_looks_make_a_mere_guess_uncertain():
     """D and E differ on the front by the institute's name alone: where it was not read, only E's greater number speaks for it."""
     unread = front(*COMMON, *PLACES, "EMISIÓN")
-    alone = identify_model(unread, MRZ, (PDF,), load_calibration(), has_back=True)
-    doubted = identify_model(unread, MRZ, (PDF,), load_calibration(), has_back=True, looks=looks(front="front_d", back="back_d"))
+    alone = identify_model(unread, MRZ, (LINEAR,), load_calibration(), has_back=True)
+    doubted = identify_model(unread, MRZ, (LINEAR,), load_calibration(), has_back=True, looks=looks(front="front_d", back="back_d"))
     assert alone.model == "E" and alone.confidence >= CONFIDENT > doubted.confidence
-    agreed = identify_model(unread, MRZ, (PDF,), load_calibration(), has_back=True, looks=looks(front="front_e", back="back_ef"))
+    agreed = identify_model(unread, MRZ, (LINEAR,), load_calibration(), has_back=True, looks=looks(front="front_e", back="back_ef"))
     assert agreed.model == "E" and agreed.confidence >= CONFIDENT
 
 
