@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 from benchmarks.faces_page import det, faces_lines, roc
 from benchmarks.gpu_page import gpu_lines
 from benchmarks.load_page import capacity_lines, intake_lines, load_drawing, load_lines, soak_drawing, soak_lines
+from benchmarks.peers import peers_lines
 from benchmarks.presentation_page import det_plot, presentation_lines
 from benchmarks.report import RESULTS
 from benchmarks.reuse_page import reuse_lines
@@ -84,6 +85,9 @@ def write_performance(result: dict[str, Any]) -> None:
                   "photos, OpenCV's YuNet and SFace on full images) takes",
                   f"**{summary['naive_over_apoyo']} times** as much CPU.", ""]
     lines += ["![CPU by stage](stages.svg)", ""]
+    peers = result_of("peers")
+    if peers is not None:
+        lines += peers_lines(peers, _made_on(peers))
     if (RESULTS / "memory.json").exists():
         lines += memory_lines(json.loads((RESULTS / "memory.json").read_text(encoding="utf-8")))
     reuse = result_of("reuse")

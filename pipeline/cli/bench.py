@@ -46,6 +46,21 @@ def stages(
 
 
 @bench.command()
+def peers(
+    count: Annotated[int, typer.Option(help="Supports of 12 MP.")] = 12,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
+) -> None:
+    """What others make of the same captures: CPU, memory, what each got right. `pip install verifyface` for one of them."""
+    from benchmarks.peers import run_peers
+    from benchmarks.report import write
+    from models.specimens.make import make_specimens
+
+    mixture = ("good", "good", "good", "other_face")
+    folders = make_specimens(CACHE / "peers", count, SEED_STAGES, "normal", mixture, long_side=PHOTO_12_MP)
+    typer.echo(f"raw: {write('peers', run_peers(folders, typer.echo), out)}")
+
+
+@bench.command()
 def faces(
     laps: Annotated[int, typer.Option(help="Counted laps, after three that warm up.")] = 100,
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("benchmarks/results"),
