@@ -39,6 +39,7 @@ bench: weights ## first figures: stages, accuracy, and the service under load; r
 	@$(BIN)/apoyo bench accuracy
 	@$(BIN)/apoyo bench load --quick
 	@$(BIN)/apoyo bench intake
+	@$(BIN)/apoyo bench peers
 	@$(BIN)/apoyo bench capacity
 	@$(BIN)/python -m benchmarks.page
 
