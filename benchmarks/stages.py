@@ -47,9 +47,8 @@ def measure_apoyo(folders: list[Path], passes: int, answers: Any) -> None:
 def measure_naive(folders: list[Path], answers: Any) -> None:
     """In a child: the naive glue over every folder once (it needs no counted warm-up pass: its first support warms it up)."""
     from benchmarks.naive_glue import NaiveGlue
-    from models.registry import weight_path
 
-    glue = NaiveGlue(weight_path("face_detector"), weight_path("face_recogniser"))
+    glue = NaiveGlue()
     glue.examine(folders[0])
     rows = []
     for folder in folders:

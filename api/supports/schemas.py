@@ -212,10 +212,9 @@ BODY: dict[str, Any] = {
         "encoding": {"front": {"contentType": "image/jpeg"}, "back": {"contentType": "image/jpeg"},
                      "selfie": {"contentType": "image/jpeg"}, "signature": {"contentType": "image/png, image/jpeg"},
                      "support": {"contentType": "application/json"}},
-    }}},
+    }, "application/json": {"schema": whole_schema(CommitBody)}}},
     "parameters": [_KEY, _PROOF],
 }
-BODY["requestBody"]["content"]["application/json"] = {"schema": whole_schema(CommitBody)}
 CAPTURE: dict[str, Any] = {
     "requestBody": {"required": True, "content": {kind: {"schema": {"type": "string", "format": "binary"}}
                                                   for kind in ("image/jpeg", "image/png")}},

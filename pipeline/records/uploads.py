@@ -64,7 +64,7 @@ def find_upload(engine: Engine, upload_id: str, client_id: str) -> Upload:
 
 
 def planned(connection: Connection, keys: Iterable[str]) -> set[str]:
-    """Those of these blobs' keys that an open upload's commit would name."""
+    """Those of these blobs' keys that lie in the folder of an open upload."""
     of = {key: key.split("/")[1] for key in keys if key.count("/") == 2}
     found = set(connection.execute(
         select(uploads.c.id).where(uploads.c.id.in_(set(of.values())), uploads.c.expires_at > now_ms())).scalars())
