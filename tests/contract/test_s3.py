@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from benchmarks.chaos.nemesis import FAULTS, Nemesis
 from benchmarks.chaos.servers import S3Server
 from pipeline.blobs.s3 import S3Store
-from pipeline.errors import Misconfigured, NotFound, Unavailable
+from pipeline.errors import Conflict, Misconfigured, NotFound, Unavailable
 from tests.contract.s3_places import place_in
 
 DATA = bytes(range(256)) * 80
@@ -66,6 +67,23 @@ def test_a_get_gives_the_object_or_says_that_it_cannot(s3: S3Server, nemesis: Ne
     assert nemesis.fired[fault] >= (fault != "lie")
     nemesis.strike()
     assert store.get("one/front.1") == DATA, "well again without a restart"
+
+
+def test_no_address_is_signed_for_a_store_that_takes_other_bytes_than_were_announced(s3: S3Server, nemesis: Nemesis) -> None:
+    store = S3Store.open(place_in(s3, endpoint=nemesis.endpoint))
+    nemesis.strike("lie")  # 200 to whatever is put
+    with pytest.raises(Conflict) as refused:
+        store.signed_put("one/front.1", 1, "00" * 32, timedelta(minutes=1))
+    assert refused.value.code == "direct_upload_unavailable"
+
+
+def test_trouble_while_a_store_is_tried_says_nothing_of_it(s3: S3Server, nemesis: Nemesis) -> None:
+    store = S3Store.open(place_in(s3, endpoint=nemesis.endpoint))
+    nemesis.strike("error")
+    with pytest.raises(Unavailable):
+        store.signed_put("one/front.1", 1, "00" * 32, timedelta(minutes=1))
+    nemesis.strike()
+    assert store.signed_put("one/front.1", 1, "00" * 32, timedelta(minutes=1)).headers["Content-Length"] == "1"
 
 
 def test_an_object_that_arrives_short_once_is_read_again(s3: S3Server) -> None:
