@@ -33,8 +33,9 @@ from pipeline.wiring import local_networks, pin_threads
 
 CALIBRATED, EVALUATED = 60_601, 60_602
 """Seeds, apart from every other: genuine captures for the threshold; everything for the figures."""
-CHROMA_SPREAD, PHOTOCOPY = 0.06, 0.5
-"""Set here; the first by the spreads that are reported beside it: twice the most of a grey copy."""
+COLOURLESS, CHROMA_SPREAD, PHOTOCOPY = 0.045, 0.06, 0.5
+"""Set here; the first two by the spreads that are reported beside them: one and a half times, and twice, the most of a grey copy.
+A genuine side spreads twice the first at least."""
 PX_PER_MM = 4.5
 """The fewest that the network was trained with."""
 BANDS = (0.0, 9.0, 13.0, 100.0)
@@ -63,11 +64,12 @@ class Captures:
 
     @property
     def suspicion(self) -> Scores:
-        """As `stages.presentation` and `checks.deception` make it of the shares and the grid."""
+        """As `stages.presentation` and `checks.deception` make it of the shares, the colour and the grid."""
+        colourless = np.array([row.chroma is not None and row.chroma <= COLOURLESS for row in self.rows])
         coloured = np.array([row.chroma is None or row.chroma > CHROMA_SPREAD for row in self.rows])
         grey = self.shares[:, KINDS.index("grey_copy")]
         looks = 1 - self.shares[:, 0] - np.where(coloured, grey, 0)
-        return np.where(self.gridded | (~coloured & (grey > PHOTOCOPY)), 1.0, looks)
+        return np.where(self.gridded | colourless | (~coloured & (grey > PHOTOCOPY)), 1.0, looks)
 
     @property
     def gridded(self) -> Boolean:
@@ -149,10 +151,14 @@ def thresholds(result: dict[str, Any]) -> dict[str, Any]:
     genuine, grey = result["spreads"][GENUINE], result["spreads"]["photocopy"]
     missed = ", ".join(f"{kind} {one['said']}" for kind, one in result["point"]["missed"].items())
     seeds = "`make evaluate-presentation`, drawn captures"
+    spreads = (f"{seeds}: {grey['count']} grey copies spread {grey['most']} and less, {genuine['count']} genuine sides "
+               f"{genuine['least']} and more")
     return {
+        "presentation.colourless": {"value": COLOURLESS, "unit": "log chromaticity", "source":
+            f"{spreads}; what spreads no more is a grey copy, whatever the network says. One of a back is cleared by a coloured "
+            "front. The tint of real cards was not measured"},
         "presentation.chroma_spread": {"value": CHROMA_SPREAD, "unit": "log chromaticity", "source":
-            f"{seeds}: {grey['count']} grey copies spread {grey['most']} and less, {genuine['count']} genuine sides "
-            f"{genuine['least']} and more; what spreads more is no grey copy. The tint of real cards was not measured"},
+            f"{spreads}; what spreads more is no grey copy. The tint of real cards was not measured"},
         "presentation.photocopy_max": {"value": PHOTOCOPY, "unit": "share", "source":
             "what has no colour and a share of a grey copy over it is one; a front not over it was seen in colour, and clears a "
             "pale back of it; the middle"},

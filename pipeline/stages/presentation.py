@@ -38,16 +38,24 @@ AXIS = 1.5 / PATCH
 def measure_presentation(card: Image, view: Image, quad: Quad, networks: Networks, calibration: Calibration) -> Presentation:
     """card: rectified, (1080, 1712, 3) BGR.  view: (H, W, 3) BGR, what it was rectified from.  quad: the card in view pixels.
 
-    Scores are the network's shares, 0..1, more suspicious above, and `grid_peak`. It takes a copy for grey by its look; what
-    shows more colour than any grey copy did is none, however pale. Nothing is measured in a view of fewer pixels a millimetre
-    than `presentation.px_per_mm_min`; where all is too dark or bright to tell a colour, nothing is said of a grey copy.
+    Scores are the network's shares, 0..1, more suspicious above, and `grid_peak`. Of a grey copy colour says more than the
+    network: what shows more of it than any grey copy did is none, however pale; what shows as little as grey copies do is one,
+    however fine its print and wherever it was cut. Nothing is measured in a view of fewer pixels a millimetre than
+    `presentation.px_per_mm_min`; where all is too dark or bright to tell a colour, nothing is said of a grey copy.
     """
     if px_per_mm(quad) < calibration["presentation.px_per_mm_min"]:
         return Presentation(None, None, None)
     shares = look_at_presentation(mosaic(view, quad), networks)
     spread = chroma_spread(card)
-    grey = None if spread is None else shares["grey_copy"] if spread <= calibration["presentation.chroma_spread"] else 0.0
+    grey = None if spread is None else _grey(spread, shares["grey_copy"], calibration)
     return Presentation(grey, shares["screen"], shares["colour_copy"], _up_to_one(grid_peak(view, quad)))
+
+
+def _grey(spread: float, share: float, calibration: Calibration) -> float:
+    """The network's share between the two limits of colour."""
+    if spread <= calibration["presentation.colourless"]:
+        return 1.0
+    return share if spread <= calibration["presentation.chroma_spread"] else 0.0
 
 
 def chroma_spread(card: Image) -> float | None:

@@ -62,6 +62,7 @@ def test_only_the_copy_has_no_colour_whatever_the_light(colour, slope, light):
     spread = chroma_spread(seen(print_of(colour=colour), light, slope))
     assert spread is not None
     assert (spread > CALIBRATION["presentation.chroma_spread"]) is colour
+    assert (spread <= CALIBRATION["presentation.colourless"]) is not colour
 
 
 def test_where_nothing_is_lit_no_colour_is_told() -> None:
@@ -132,6 +133,20 @@ def presentations() -> Mapping[Defect | None, Presentation]:
         photo = decode(shot.jpeg, 2000)
         found[defect] = measure_presentation(rectify(photo.view, shot.corners), photo.view, shot.corners, networks, CALIBRATION)
     return found
+
+
+@pytest.mark.parametrize("saturation", [1.0, 0.5, 0.0])
+def test_what_has_lost_its_colour_is_a_grey_copy_whatever_else_it_looks_like(saturation: float) -> None:
+    """A card of plain hues, drawn for this test: of a printer that the network never saw."""
+    card = np.full((540, 856, 3), (205, 215, 225), np.float32)
+    card[120:420, 60:300], card[40:90, 330:800], card[470:500, 330:800] = (110, 140, 190), (150, 190, 120), (190, 130, 150)
+    grey = card @ np.array([0.114, 0.587, 0.299], np.float32)
+    card = grey[..., None] + saturation * (card - grey[..., None])
+    view = np.full((1000, 1500, 3), (90, 120, 100), np.uint8)
+    view[200:740, 300:1156] = card.astype(np.uint8)
+    found = measure_presentation(rectify(view, QUAD), view, QUAD, local_networks(), CALIBRATION)
+    assert (found.photocopy == 1.0) is (saturation == 0.0)
+    assert found.photocopy in (0.0, 1.0)
 
 
 def suspicion(presentation: Presentation) -> float:
