@@ -117,7 +117,8 @@ def _card(card: CardEvidence) -> Json:
 def _photo(photo: PhotoEvidence) -> Json:
     quality = None if photo.quality is None else _quality(photo.quality)
     return {"sighting": photo.sighting.value, "shows": None if photo.shows is None else photo.shows.value,
-            "side_confidence": _round(photo.side_confidence), "quality": quality, "light": _round(photo.light)}
+            "side_confidence": _round(photo.side_confidence), "quality": quality, "light": _round(photo.light),
+            "blur": _round(photo.blur)}
 
 
 def _quality(quality: SideQuality) -> Json:

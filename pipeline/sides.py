@@ -18,7 +18,7 @@ from pipeline.stages.locate import Located, locate, things
 from pipeline.stages.needed_regions import back_places, front_places
 from pipeline.stages.places import as_corners
 from pipeline.stages.presentation import measure_presentation
-from pipeline.stages.quality import measure_quality, photo_light
+from pipeline.stages.quality import measure_quality, photo_blur, photo_light
 from pipeline.stages.read_codes import CardCode
 from pipeline.stages.read_front import FrontText
 from pipeline.stages.read_mrz import TD1_LENGTH
@@ -75,7 +75,8 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
     if surveyed is None:
         cut_off = located.guess if located.sighting is Sighting.CUT else None
         nothing = cut_off is not None and _is_nothing(rectify(photo.view, cut_off), networks, calibration)
-        return PhotoEvidence(located.sighting, None, light=photo_light(photo.view), nothing=nothing), None
+        blur = photo_blur(photo.view) if located.sighting is Sighting.NONE else None
+        return PhotoEvidence(located.sighting, None, light=photo_light(photo.view), nothing=nothing, blur=blur), None
     quad, survey = surveyed
     if survey.side is None:
         with watch.stage("side_and_codes"):

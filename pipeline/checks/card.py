@@ -64,6 +64,8 @@ def _located(name: CheckName, side: Side, evidence: Evidence, context: Context) 
         code = "dark"
     elif photo.nothing:
         code = "not_a_credential"
+    elif photo.blur is not None and photo.blur > context.calibration["quality.photo_blur_max"]:
+        code = "blurred"
     elif photo.sighting in _SIGHTING_CODES:
         code = _SIGHTING_CODES[photo.sighting]
     else:

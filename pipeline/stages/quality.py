@@ -43,6 +43,8 @@ NOISE_FACTOR = 2.0
 MOST_NOISE = 32.0
 """Four grey levels a pixel: no sensor's noise is as steep at the coarse scale; a calmest tile that is has print on it."""
 LEAST_EDGES = 60
+BLUR_SIDE = 320
+"""Long side of the picture that a photo's blur is measured in: a card over a third of it keeps a pixel a millimetre."""
 BURNT = 250
 """All three channels at or above: nothing printed can be told there."""
 
@@ -65,6 +67,20 @@ def photo_light(view: Image) -> float:
     view: (H, W, 3) BGR uint8."""
     small = np.ascontiguousarray(view[::8, ::8])
     return float(np.percentile(cv2.cvtColor(cv2.blur(small, (3, 3)), cv2.COLOR_BGR2GRAY), 99)) / 255.0
+
+
+def photo_blur(view: Image) -> float | None:
+    """Spread (sigma) of a whole photo's edges, a share of its long side: what is left to tell a blur by where no card was found.
+    None where it shows no edges.
+
+    view: (H, W, 3) BGR uint8.  In a picture of `BLUR_SIDE` pixels, where a blur that hides a card is a few pixels wide, and noise
+    is averaged away.
+    """
+    shrinks = max(1.0, max(view.shape[:2]) / BLUR_SIDE)
+    size = max(1, round(view.shape[1] / shrinks)), max(1, round(view.shape[0] / shrinks))
+    small = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
+    blur = edge_blur([np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)])
+    return None if blur is None else blur / max(size)
 
 
 def _median(grey: Image) -> float:

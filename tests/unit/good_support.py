@@ -46,7 +46,7 @@ LIMITS = {"checks.reading_confident": 0.9, "checks.mrz_confident": 0.97, "checks
           "checks.name_other_share": 0.4, "quality.sharpness_min": 0.3, "quality.glare_max": 0.1, "quality.brightness_min": 0.15,
           "quality.px_per_mm_min": 8, "quality.region_glare_max": 0.04, "quality.covered_max": 0.06,
           "quality.region_brightness_min": 0.15, "quality.region_sharpness_min": 0.4, "quality.streaks_max": 0.5,
-          "quality.light_min": 0.25, "quality.detail_min": 0.05, "quality.line_hidden_max": 0.2, "face.match": 0.36, "face.no_match": 0.25, "face.min_eyes_px": 18, "face.ghost_match": 0.3,
+          "quality.light_min": 0.25, "quality.photo_blur_max": 0.01, "quality.detail_min": 0.05, "quality.line_hidden_max": 0.2, "face.match": 0.36, "face.no_match": 0.25, "face.min_eyes_px": 18, "face.ghost_match": 0.3,
           "face.ghost_no_match": 0.1, "presentation.photocopy_max": 0.5, "presentation.suspicion_max": 0.5, "presentation.grid_max": 0.3, "presentation.selfie_screen_max": 0.3,
           "face.yaw_max": 0.8, "face.sharpness_min": 0.05, "face.brightness_min": 0.1, "face.brightness_max": 0.95,
           "reuse.side_bits": 51, "reuse.selfie_bits": 84, "reuse.signature_bits": 102, "reuse.face": 0.55, "reuse.portrait": 0.9,

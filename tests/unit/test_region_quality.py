@@ -13,7 +13,7 @@ from pipeline.decide import decide
 from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import PhotoEvidence, RegionQuality, Sighting
 from pipeline.domain.verdict import CheckName
-from pipeline.stages.quality import measure_quality, photo_light
+from pipeline.stages.quality import measure_quality, photo_blur, photo_light
 from pipeline.stages.rectify import as_grey
 from pipeline.stages.region_quality import Place, measure_regions
 from tests.unit.good_support import SHARP, calibration, context, front_readings, good_support, side
@@ -154,6 +154,23 @@ def test_both_sides_faults_are_asked_for_at_once() -> None:
     assert [(reason.code, reason.subject) for reason in reasons] == [("front.covered", "front"), ("back.glare", "back")]
 
 
+@pytest.mark.parametrize("size", [(1500, 2000), (3000, 2250)])
+@pytest.mark.parametrize("share", [0.004, 0.008, 0.012])
+def test_a_photo_s_blur_is_the_one_that_it_was_given(share: float, size: tuple[int, int]) -> None:
+    """A desk with things on it: squares of all kinds, out of focus."""
+    rng = np.random.default_rng(4)
+    desk = np.full((*size, 3), 120, np.uint8)
+    for x, y, grey in zip(*rng.integers(0, max(size), (2, 60)), rng.integers(0, 255, 60), strict=True):
+        desk[y:y + size[0] // 5, x:x + size[1] // 7] = grey
+    blurred = cv2.GaussianBlur(desk, (0, 0), share * max(size))
+    noisy = np.clip(blurred + rng.normal(0, 4, blurred.shape), 0, 255).astype(np.uint8)
+    assert photo_blur(noisy) == pytest.approx(share, rel=0.2)
+
+
+def test_a_photo_of_nothing_has_no_blur() -> None:
+    assert photo_blur(np.full((1000, 1400, 3), 90, np.uint8)) is None
+
+
 @pytest.mark.parametrize(("read", "covered", "code"), [(True, None, None), (False, 0.0, None), (False, 0.3, "front.covered")])
 def test_on_a_legible_side_only_what_hides_a_value_counts(read: bool, covered: float | None, code: str | None) -> None:
     """A good front, soft and streaked all over: only a thing that lies on an unread value is asked to be taken away."""
@@ -164,9 +181,11 @@ def test_on_a_legible_side_only_what_hides_a_value_counts(read: bool, covered: f
     assert [reason.code for reason in check.reasons] == ([] if code is None else [code])
 
 
-@pytest.mark.parametrize(("light", "code"), [(0.08, "back.dark"), (0.7, "back.no_card")])
-def test_no_card_in_the_dark_asks_for_light(light: float, code: str) -> None:
+@pytest.mark.parametrize(("light", "blur", "code"), [
+    (0.08, None, "back.dark"), (0.7, None, "back.no_card"), (0.7, 0.002, "back.no_card"), (0.7, 0.02, "back.blurred"),
+    (0.08, 0.02, "back.dark")])
+def test_where_no_card_was_found_the_whole_photo_says_why(light: float, blur: float | None, code: str) -> None:
     evidence = good_support()
-    photos = {**evidence.card.photos, Side.BACK: PhotoEvidence(Sighting.NONE, None, light=light)}
+    photos = {**evidence.card.photos, Side.BACK: PhotoEvidence(Sighting.NONE, None, light=light, blur=blur)}
     evidence = replace(evidence, card=replace(evidence.card, back=None, photos=photos), mrz=None, codes=())
     assert [reason.code for reason in decide(evidence, context()).check(CheckName.BACK_LOCATED).reasons] == [code]
