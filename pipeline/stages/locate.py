@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import cv2
 import numpy as np
@@ -49,8 +50,8 @@ SEEN = 0.8
 """Support of its weakest side from which a candidate's lines are the right ones, and nothing else is put together from it."""
 COMBINE_SIDE, COMBINE_REACH = 500, 0.14
 """Long side of the picture in which lines are combined, and how far, as a share of the card's long side, they are sought."""
-COMBINED_FROM, COMBINED = 2, 5
-"""Candidates whose sides are combined, and combinations of each that are judged."""
+COMBINED_FROM, OUTLINED_FROM, COMBINED = 2, 1, 5
+"""Candidates whose sides are combined, of the best score and of the best outline, and combinations of each that are judged."""
 SAME_THING = 0.85
 """Share of a candidate's agreement with the seen area that a combination must keep: lines of print inside of a square can be
 put together to the shape that is sought, and leave a quarter of the square out."""
@@ -267,9 +268,12 @@ def _combined(picture: Image, judged: list[Judged], whole: Sight, ratio: float) 
     height, width = picture.shape[0] // shrunk, picture.shape[1] // shrunk
     small = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     best: list[Quad] = []
-    for j in sorted(judged, key=lambda j: -j.score):
-        if j.support.min() < SEEN and len(best) < COMBINED_FROM and all(quad_iou(j.quad, other) < ALMOST_SAME for other in best):
-            best.append(j.quad)
+    # a side that is wrong spoils the shape, and so the score, and is what is mended here: those of the best outline have a say
+    by_score, by_outline = (sorted(judged, key=attrgetter(worth), reverse=True) for worth in ("score", "outline"))
+    for ranked, most in ((by_score, COMBINED_FROM), (by_outline, COMBINED_FROM + OUTLINED_FROM)):
+        for j in ranked:
+            if j.support.min() < SEEN and len(best) < most and all(quad_iou(j.quad, other) < ALMOST_SAME for other in best):
+                best.append(j.quad)
     least = SAME_THING * max((overlap(whole, j.quad) for j in judged), default=0.0)
     found: list[Judged] = []
     for quad in best:
