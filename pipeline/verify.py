@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pipeline.domain.calibration import Calibration
 from pipeline.domain.capture import Capture
+from pipeline.domain.card_model import Side
 from pipeline.domain.evidence import CardEvidence, Evidence
 from pipeline.domain.large_qr import Closed, LargeQrDecoder
 from pipeline.domain.readings import all_readings
@@ -19,6 +20,7 @@ from pipeline.stages.identify_model import identify_model
 from pipeline.stages.match_face import match_faces
 from pipeline.stages.places import codes_evidence, opened_by
 from pipeline.stages.presentation import selfie_grid
+from pipeline.stages.read_by_place import with_values_by_place
 from pipeline.stages.read_front import read_front
 from pipeline.stages.read_mrz import read_mrz
 from pipeline.stages.signature import judge_ink
@@ -62,10 +64,12 @@ def examine(capture: Capture, networks: Networks, calibration: Calibration, temp
     with watch.stage("model"):
         opened = opened_by(decoder, back.codes) if back else None
         codes = codes_evidence(back.codes, back.quad, back.photo.scale, opened=opened is not None) if back else ()
-        readings = all_readings(text.readings if text else {}, mrz, codes, opened)
         looks = {side.evidence.side: side.look for side in (front, back) if side}
         model = identify_model(text, mrz, codes, calibration, has_back=back is not None, looks=looks,
                                layouts=aligned.layouts)
+        if text:  # after the model: what the template helped to read is no witness of it
+            text = with_values_by_place(text, aligned.fit(Side.FRONT, model.candidates))
+        readings = all_readings(text.readings if text else {}, mrz, codes, opened)
     with watch.stage("fingerprints"):
         prints = fingerprints(capture, Seen(front.grey if front else None, back.grey if back else None, ink),
                               faces.selfie, faces.embedding, readings,
