@@ -75,7 +75,8 @@ def look(capture: Capture, capture_side: Side, networks: Networks, calibration: 
     if surveyed is None:
         cut_off = located.guess if located.sighting is Sighting.CUT else None
         nothing = cut_off is not None and _is_nothing(rectify(photo.view, cut_off), networks, calibration)
-        blur = photo_blur(photo.view) if located.sighting is Sighting.NONE else None
+        hinted = located.sighting is Sighting.NONE and located.score >= calibration["quality.card_hint_min"]
+        blur = photo_blur(photo.view) if hinted else None
         return PhotoEvidence(located.sighting, None, light=photo_light(photo.view), nothing=nothing, blur=blur), None
     quad, survey = surveyed
     if survey.side is None:

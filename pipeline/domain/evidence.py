@@ -213,8 +213,8 @@ class SideEvidence:
 class PhotoEvidence:
     """What became of one card photo. `shows` is None where no side could be told; `quality` where no card was found.
     `light`: luminance of the photo's lightest hundredth, 0..1; only where no side was told.  nothing: what lies there, whole or
-    cut, looks like no document at all.  blur: spread of the photo's edges, a share of its long side; only where no card was
-    found, and None where there are no edges either."""
+    cut, looks like no document at all.  blur: spread of the photo's edges, a share of its long side; only where
+    something like a card, and none for certain, was found; None too where there are no edges."""
 
     sighting: Sighting
     shows: Side | None
