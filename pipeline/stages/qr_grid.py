@@ -39,7 +39,7 @@ MOST_ROUNDS = 30
 """Rounds of the equaliser; it mostly settles in three to ten."""
 RIDGE = 20.0
 """Keeps the equaliser's weights small: in squared samples, of some thousand to ten thousand."""
-AGREE_LEAST = 0.7
+AGREE_LEAST = 0.72
 """Share of the function patterns' modules that must come out right before reading is tried: of 120 hard captures none was read
 with fewer, and half come right by chance."""
 DRAWN, DRAWN_QUIET = 3, 4
