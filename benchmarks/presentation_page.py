@@ -45,7 +45,7 @@ def presentation_lines(result: dict[str, Any], made_on: str) -> list[str]:
     lines += ["", "Of the cut-outs, APCER: " + ", ".join(f"{kind} {one['said']}" for kind, one in result["cut_outs"].items())
               + ". *By hand*: how far hues lie apart, and one frequency that stands out all over the card, each at a threshold "
               "of its own; a side is missed where neither suspects it. *Network alone*: at a threshold set the same way. The "
-              "product takes the network's word or the grid's; what shows no colour is a grey copy, and what shows some is none.", "",
+              "product takes the network's word or the grid's; what shows no colour is a grey copy, what shows some is none.", "",
               "Photographs on which no side was recognised are asked for again and stand in no figure above: "
               + ", ".join(f"{kind} {one['hits']} of {one['trials']}" for kind, one in result["not_seen"].items()) + ".", "",
               "![DET](presentation.svg)", "", "## By pixels a millimetre", "",
