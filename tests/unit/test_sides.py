@@ -13,6 +13,7 @@ from models.registry import load_calibration
 from models.specimens.card import CardSpec, DrawnCard, draw_card
 from models.specimens.faces import load_faces
 from models.specimens.people import invent_person
+from pipeline import sides
 from pipeline.domain.capture import Capture
 from pipeline.domain.card_model import CardModel, Side
 from pipeline.domain.evidence import Sighting
@@ -20,6 +21,7 @@ from pipeline.domain.support import SupportInfo
 from pipeline.networks.api import Networks
 from pipeline.sides import find_sides
 from pipeline.stages.geometry import quad_iou
+from pipeline.stages.locate import Located
 from pipeline.stopwatch import Stopwatch
 from pipeline.wiring import local_networks
 
@@ -104,6 +106,18 @@ def test_the_credential_is_told_from_what_lies_beside_under_or_round_it(card: Dr
         ("two credentials", [(front, LEFT), (front, RIGHT)], (Sighting.SEVERAL, None)),
     ]
     assert {name: seen(things, networks) for name, things, _ in table} == {name: expected for name, _, expected in table}
+
+
+@pytest.mark.parametrize(("score", "hinted"), [(0.1, False), (0.4, True)])
+def test_blur_is_looked_for_where_something_like_a_card_is_there(score: float, hinted: bool, networks: Networks,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sheet out of focus. The locator's word is given: what it makes of a blur is another question."""
+    monkeypatch.setattr(sides, "locate", lambda *_: Located(Sighting.NONE, None, score))
+    view = desk()
+    lay(view, white(), SHEET, 2)
+    capture = Capture(jpeg(cv2.GaussianBlur(view, (0, 0), 20)), None, None, None, SupportInfo())
+    blur = find_sides(capture, networks, load_calibration(), Stopwatch())[0][Side.FRONT].blur
+    assert blur == (pytest.approx(20 / 2000, rel=0.2) if hinted else None)
 
 
 def test_a_bank_card_alone_is_no_credential(networks: Networks) -> None:
