@@ -16,8 +16,8 @@ demo: weights ## specimens through the real service: intake, storage, Ray actors
 up: weights ## the embedded service until Ctrl-C; prints its URL and where the client's secret lies
 	@$(BIN)/apoyo serve
 
-test: weights ## the whole suite: unit, contract, system
-	@$(BIN)/python -m pytest
+test: weights ## the whole suite, in two halves at once: contract and unit beside parity and system
+	@$(BIN)/python -m scripts.run_tests
 
 check: $(STAMP) ## lints, types, import contracts, sizes
 	@$(BIN)/ruff check .
