@@ -32,6 +32,8 @@ TORN_GAP_MM, TORN_CONFIDENCE = 14.0, 0.5
 """A gap in a line of a block that glare may have left; the line's reading is then a doubt."""
 BLOCK_MM, BLOCK_PITCH_MM, BLOCK_INDENT_MM = 16.0, 5.2, 6.0
 """Three-line blocks: their height, the distance of two lines, and how far a line may start beside its label."""
+LABEL_HEIGHT = 0.7
+"""Height over that of a block's first line below which a line is the next label, however it was read: labels are half as high."""
 AGAIN = {"paternal_surname": values.words, "maternal_surname": values.words, "given_names": values.words,
          "elector_key": values.elector_key}
 """Fields that are worth a second reading."""
@@ -335,7 +337,9 @@ def _block(label: Piece, free: Sequence[Piece], below: Piece | None) -> list[Pie
             rows[-1].append(piece)
         elif not rows or piece.base - rows[-1][0].base < BLOCK_PITCH_MM:
             rows.append([piece])
-    return [_joined(sorted(row, key=lambda piece: piece.x0)) for row in rows]
+    heights = [max(piece.height for piece in row) for row in rows]
+    end = next((place for place, height in enumerate(heights) if height < LABEL_HEIGHT * heights[0]), len(rows))
+    return [_joined(sorted(row, key=lambda piece: piece.x0)) for row in rows[:end]]
 
 
 def _starts_under(piece: Piece, label: Piece) -> bool:

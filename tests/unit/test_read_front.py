@@ -71,6 +71,14 @@ def test_fields_of_known_layouts(prints: tuple[Print, ...], expected: dict[str, 
     assert found(as_lines(prints, shift)) == expected
 
 
+@pytest.mark.parametrize("misread", ["DOSNCIJO", "DOMBCLKO", "OONICUZ"])
+@pytest.mark.parametrize(("prints", "expected"), [(E_FRONT, E_VALUES), (G_FRONT, G_VALUES)], ids=["E", "G"])
+def test_a_label_that_was_misread_is_no_name(prints: tuple[Print, ...], expected: dict[str, str], misread: str) -> None:
+    got = found(as_lines(tuple((misread if text == "DOMICILIO" else text, x, base, height) for text, x, base, height in prints)))
+    names = ("paternal_surname", "maternal_surname", "given_names")
+    assert [got[name] for name in names] == [expected[name] for name in names]
+
+
 @given(st.floats(-3, 3), st.floats(-3, 3))
 @settings(deadline=None)
 def test_a_front_that_lies_elsewhere_reads_the_same(dx: float, dy: float) -> None:
