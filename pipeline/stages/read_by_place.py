@@ -64,8 +64,8 @@ def with_values_by_place(text: FrontText, fit: Fit | None) -> FrontText:
         if found is not None:
             piece, named = found
             free.remove(piece)
-            reading = FieldReading("", min(piece.confidence, AT_MOST), SOURCE, piece.box_mm)
-            added |= {name: (replace(reading, value=value),) for name, value in named.items() if name not in text.readings}
+            added |= {name: (FieldReading(value, min(piece.confidence, AT_MOST), SOURCE, piece.box_mm),)
+                      for name, value in named.items() if name not in text.readings}
     return replace(text, readings={**text.readings, **added}) if added else text
 
 

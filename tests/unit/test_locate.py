@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from models.registry import load_calibration
-from models.specimens.make import make_specimens
+from models.specimens.camera import Severity
+from models.specimens.make import Order, draw_support, make_specimens
 from pipeline.domain.calibration import Calibration
+from pipeline.domain.card_model import CardModel
 from pipeline.domain.evidence import Sighting
 from pipeline.networks.api import Array, Net
 from pipeline.networks.locator import Sight, candidates, look, runs_on
@@ -165,6 +167,17 @@ def test_a_card_whose_portrait_was_taken_for_the_ground_is_completed_by_its_shap
     found = locate(photo.view, local_networks(), calibration)
     assert found.sighting is Sighting.FOUND and found.quad is not None
     assert quad_iou(found.quad, (np.array(truth) + 0.5) / photo.scale - 0.5) > 0.98
+
+
+def test_a_side_that_was_drawn_through_the_portrait_is_put_right(tmp_path: Path, calibration: Calibration) -> None:
+    """Another, on chequered paper: the likeliest quad has two sides on print, and so a shape that no card has."""
+    order = Order(25, 99_003, Severity.NORMAL, "edited_qr_cic", CardModel.E, None)
+    draw_support(tmp_path, order)
+    truth = json.loads((tmp_path / order.name / "truth.json").read_text())["front"]["corners"]
+    photo = decode((tmp_path / order.name / "front.jpg").read_bytes())
+    found = locate(photo.view, local_networks(), calibration)
+    assert found.sighting is Sighting.FOUND and found.quad is not None
+    assert quad_iou(found.quad, (np.array(truth) + 0.5) / photo.scale - 0.5) > 0.9
 
 
 def test_nothing_seen_is_none(calibration: Calibration) -> None:

@@ -56,10 +56,12 @@ def test_values_whose_labels_were_lost_are_taken_where_they_stand_and_are_never_
     ([line("section", off=(0.0, -3.5))], {}),
     ([line("section", confidence=0.3)], {}),
     ([line("section", "7777", off=(2.5, 0.5)), line("section")], {"section": "2150"}),
+    ([line("issue_year")], {"issue_year": "2018"}),
+    ([line("expiry_year")], {"expiry_year": "2028"}),
     ([line("sex", "M")], {"sex": "M"}),
     ([line("sex", "W")], {}),
     ([line("registration_year", "2013")], {}),
-], ids=["look-alike", "letters", "too long", "too far right", "another row", "hardly read", "two: the nearer", "M", "no sex", "half"])
+], ids=["look-alike", "letters", "too long", "too far right", "another row", "hardly read", "two: the nearer", "issued", "valid", "M", "no sex", "half"])
 def test_shape_and_place_decide(lines: list[ReadLine], wanted: dict[str, str]) -> None:
     assert read(lines) == wanted
 
