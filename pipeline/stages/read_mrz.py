@@ -75,10 +75,16 @@ def evidence_of(readings: Sequence[Reading], source: str) -> MrzEvidence:
     """Three readings as evidence: 30 symbols each, corrected by field type, judged by their check digits."""
     one, two, three = (fit_length(reading) for reading in readings)
     lines, corrections = correct((one, two, three))
-    confidence = float(min(reading.confidence for reading in readings))
-    if any(has_hole(reading) for reading in readings):
+    confidence, valid = float(min(reading.confidence for reading in readings)), is_valid(lines)
+    if any(has_hole(reading) for reading in readings) or not (valid or all(is_whole(reading) for reading in readings)):
         confidence = min(confidence, HOLE_CONFIDENCE)
-    return MrzEvidence(lines, is_valid(lines), confidence, corrections, source)
+    return MrzEvidence(lines, valid, confidence, corrections, source)
+
+
+def is_whole(reading: Reading) -> bool:
+    """Whether as many symbols were seen as stand there, the fillers at the end apart: where glare swallowed some, the digits
+    that do not hold contradict nothing, however sure the reader is of the others."""
+    return len(reading.text) == TD1_LENGTH or reading.text.endswith("<<")
 
 
 def has_hole(reading: Reading) -> bool:

@@ -17,10 +17,11 @@ from models.specimens.ocrb import draw_mrz_line
 from pipeline.domain.evidence import MrzEvidence
 from pipeline.domain.mrz import check_results, format_td1
 from pipeline.networks.api import Image, Networks
+from pipeline.networks.line_reader import Reading
 from pipeline.stages.find_mrz import find_mrz_band
 from pipeline.stages.geometry import CARD_HEIGHT, CARD_WIDTH
 from pipeline.stages.read_any_mrz import is_valid, read_any_mrz
-from pipeline.stages.read_mrz import better, read_mrz
+from pipeline.stages.read_mrz import HOLE_CONFIDENCE, better, evidence_of, read_mrz
 from pipeline.wiring import local_networks
 from tests.unit.drawn_text import paper
 
@@ -154,3 +155,18 @@ def test_a_filler_in_a_digits_place_does_not_beat_the_digit(turned):
     assert all(check_results(wrong)) and all(check_results(right))
     pair = [MrzEvidence(lines, lines is right, 0.9, 0, "test") for lines in ((right, wrong) if turned else (wrong, right))]
     assert better(*pair).lines == right
+
+
+@pytest.mark.parametrize(("first", "sure"), [
+    ("IDMEX1821978457<<6987043202429", True),
+    ("IDMEX1821978457<<6987043204", False),
+    ("IDMEX1821978457<<69870432024288", False),
+    ("IDMEX1821978450<<69870432<<<", True),
+])
+def test_what_lacks_symbols_contradicts_nothing(first: str, sure: bool) -> None:
+    """A line of which glare took some symbols is a doubt, however sure each of the others is; a whole one is not."""
+    rest = ("9405273H2812313MEX<00<<36984<1", "DE<LA<CRUZ<VARGAS<<JORGE<<<<<<")
+    readings = [Reading(text, 0.99, 0.99, tuple(14.0 + 15.0 * place for place in range(len(text)))) for text in (first, *rest)]
+    found = evidence_of(readings, "mrz_reader")
+    assert not found.valid
+    assert found.confidence == (0.99 if sure else HOLE_CONFIDENCE)

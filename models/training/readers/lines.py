@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,10 @@ Line = tuple[Grey, str]
 MRZ_WIDTH = MRZ.widths[0]
 MRZ_VIEWS, FIELD_VIEWS = 2, 3
 """Photographs of one printed line: printing costs as much as photographing, and blur and light teach as much as texts."""
+MRZ_BLUR, FIELD_BLUR = 3.4, 4.6
+"""Largest σ of the blur in pixels of a crop: 0.5 mm on the card for the MRZ, 0.35 mm for a field of the usual height."""
+AHEAD = 4
+"""Batches that a drawing process may be ahead."""
 
 
 def mrz_sample(rng: random.Random) -> list[Line]:
@@ -51,7 +57,7 @@ def _mrz_view(page: Layer, count: int, w: int, gap_up: int, rng: random.Random) 
     slope, shear = rng.uniform(-1, 1) * 5 / MRZ_WIDTH, rng.gauss(0, 0.03)
     matrix = np.array([[sx, shear, left - 40 * sx - shear * (gap_up + h / 2)],
                        [slope * sx, sy, middle - slope * MRZ_WIDTH / 2 - sy * (gap_up + _ROOM + GLYPH_PX / 2)]], dtype=np.float32)
-    return photograph(page, matrix, (MRZ_WIDTH, MRZ.height), 2.6, rng)
+    return photograph(page, matrix, (MRZ_WIDTH, MRZ.height), MRZ_BLUR, rng)
 
 
 def _neighbour(canvas: Mask, ink: Mask, row: int, column: int = 40) -> None:
@@ -105,11 +111,14 @@ def _field_view(page: Layer, w: int, cap: int, rng: random.Random) -> Grey:
     slope, shear = rng.gauss(0, 1.2) / max(width, 150), rng.gauss(0, 0.03)
     matrix = np.array([[sx, shear, before - side * sx - shear * (room + cap / 2)],
                        [slope * sx, sy, middle - slope * width / 2 - sy * (room + cap / 2)]], dtype=np.float32)
-    return photograph(page, matrix, (width, FIELDS.height), 3.2, rng)
+    return photograph(page, matrix, (width, FIELDS.height), FIELD_BLUR, rng)
 
 
-def batches(sample: Callable[[random.Random], list[Line]], widths: tuple[int, ...], size: int, seed: int,
-            ) -> Iterator[tuple[NDArray[np.uint8], list[str]]]:
+Sample = Callable[[random.Random], list[Line]]
+Batch = tuple[NDArray[np.uint8], list[str]]
+
+
+def batches(sample: Sample, widths: tuple[int, ...], size: int, seed: int) -> Iterator[Batch]:
     """Endless (size, height, width) uint8 batches with their texts; lines wait until their width's batch is full."""
     rng = random.Random(seed)
     waiting: dict[int, list[Line]] = {width: [] for width in widths}
@@ -120,3 +129,28 @@ def batches(sample: Callable[[random.Random], list[Line]], widths: tuple[int, ..
             if len(waiting[width]) == size:
                 full, waiting[width] = waiting[width], []
                 yield np.stack([image for image, _ in full]), [text for _, text in full]
+
+
+def batches_of_many(sample: Sample, widths: tuple[int, ...], size: int, seed: int, workers: int) -> Iterator[Batch]:
+    """As `batches`, drawn by processes beside this one; each has a seed of its own, and they are asked in turn, so that the
+    order is the same each time. Close the iterator to end them."""
+    context = multiprocessing.get_context("spawn")
+    queues: list[multiprocessing.Queue[Batch]] = [context.Queue(AHEAD) for _ in range(workers)]
+    processes = [context.Process(target=_draw, args=(queue, sample, widths, size, seed + 1000 * index), daemon=True)
+                 for index, queue in enumerate(queues)]
+    for process in processes:
+        process.start()
+    try:
+        while True:
+            for queue in queues:
+                yield queue.get(timeout=120)
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def _draw(queue: multiprocessing.Queue[Batch], sample: Sample, widths: tuple[int, ...], size: int, seed: int) -> None:
+    cv2.setNumThreads(1)
+    for batch in batches(sample, widths, size, seed):
+        queue.put(batch)

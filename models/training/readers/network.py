@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-CHANNELS = (16, 24, 40, 64, 96)
+CHANNELS = (16, 24, 40, 64, 128)
 """Of the five convolutions."""
-BLOCKS = 3
+BLOCKS = 4
 STD_FLOOR = 8.0
 """Grey levels added to a line's deviation, so that an empty line is not blown up into noise."""
 

@@ -106,7 +106,8 @@ def _random_symbols(rng: random.Random, length: int, alphabet: str, confused: tu
 
 def field_line(rng: random.Random) -> str:
     """A printed line of a credential, or random symbols; only symbols of the reader's alphabet, no space at either end."""
-    text = rng.choices((_name, _address, _key, _numbers, _label, _random_field), (20, 22, 20, 18, 12, 14))[0](rng)
+    kinds = (_name, _address, _key, _numbers, _label, _random_field, _short_words)
+    text = rng.choices(kinds, (20, 22, 20, 18, 12, 14, 14))[0](rng)
     if rng.random() < 0.4:
         text = text.translate(_PLAIN)
     return " ".join("".join(letter for letter in text if letter in FIELDS.alphabet).split())
@@ -184,6 +185,12 @@ def _random_field(rng: random.Random) -> str:
     alphabet = FIELDS.alphabet if mixed else "0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ" + (" /-.,#" if rng.random() < 0.5 else "")
     pairs = tuple(pair for pair in CONFUSED_FIELDS if mixed or pair.isupper() or not pair.isalpha())
     return _random_symbols(rng, rng.randint(1, 20), alphabet, pairs)
+
+
+def _short_words(rng: random.Random) -> str:
+    """Of letters or of digits, one space between two: no word that was learnt tells where the space stands."""
+    alphabets = ("ABCDEFGHIJKLMNÑOPQRSTUVWXYZ", "ABCDEFGHIJKLMNÑOPQRSTUVWXYZ", "0123456789")
+    return " ".join("".join(rng.choices(rng.choice(alphabets), k=rng.randint(1, 5))) for _ in range(rng.randint(2, 6)))
 
 
 def _day(rng: random.Random) -> date:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import random
 import time
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import cv2
 import torch
 from torch import nn
 
-from models.training.readers.lines import Line, batches
+from models.training.readers.lines import Batch, Sample, batches, batches_of_many
 from models.training.readers.network import LineReader, normalise
 from pipeline.networks.line_reader import ReaderShape
 
@@ -28,56 +28,69 @@ class Recipe:
     """What one training takes. The first half of the time runs small batches, the second half batches twice as large."""
 
     shape: ReaderShape
-    sample: Callable[[random.Random], list[Line]]
+    sample: Sample
     widths: tuple[int, ...]
     minutes: float
-    """Of processor time, so that a busy machine trains as well as an idle one."""
+    """Of processor time, so that a busy machine trains as well as an idle one; of the clock where `workers` draw."""
     seed: int
     channels: tuple[int, int, int, int, int]
     batch: int = 32
     peak: float = 3.5e-3
     start: Path | None = None
     """Weights of another reader to start from, as far as their shapes fit."""
+    device: str = "cpu"
+    """As PyTorch names it."""
+    workers: int = 0
+    """Processes that draw lines beside the training; 0: this one draws."""
 
 
 def train(recipe: Recipe, checkpoint: Path) -> LineReader:
-    """Trains for `recipe.minutes` of this thread's processor time and saves the weights now and then. Prints the loss."""
+    """Trains for `recipe.minutes` and saves the weights now and then. Prints the loss."""
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     network = LineReader(recipe.shape.height, len(recipe.shape.alphabet) + 1, recipe.channels)
-    network.to(memory_format=torch.channels_last)
+    network.to(recipe.device, memory_format=torch.channels_last)
     if recipe.start is not None:
-        adopt(network, torch.load(recipe.start, weights_only=True))
+        adopt(network, torch.load(recipe.start, map_location=recipe.device, weights_only=True))
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.peak, weight_decay=WEIGHT_DECAY)
-    begin, seconds, step, seen, losses = time.process_time(), recipe.minutes * 60, 0, 0, 0.0
+    clock = time.monotonic if recipe.workers else time.process_time
+    begin, seconds, step, seen, losses = clock(), recipe.minutes * 60, 0, 0, 0.0
     network.train()
     for size, until in ((recipe.batch, 0.5), (2 * recipe.batch, 1.0)):
-        for images, texts in batches(recipe.sample, recipe.widths, size, recipe.seed + size):
-            done = (time.process_time() - begin) / seconds
-            if done >= until:
-                break
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.peak * rate(done)
-            losses += one_step(network, optimiser, torch.from_numpy(images), texts, recipe.shape.alphabet)
-            step, seen = step + 1, seen + len(texts)
-            if step % EVERY == 0:
-                speed = seen / (time.process_time() - begin)
-                print(f"{done:6.1%} step {step} lines {seen} loss {losses / EVERY:.3f} {speed:.0f}/s", flush=True)
-                losses = 0.0
-                torch.save(network.state_dict(), checkpoint)
-    network.eval()
+        with closing(_drawn(recipe, size)) as drawn:
+            for images, texts in drawn:
+                done = (clock() - begin) / seconds
+                if done >= until:
+                    break
+                for group in optimiser.param_groups:
+                    group["lr"] = recipe.peak * rate(done)
+                losses += one_step(network, optimiser, torch.from_numpy(images).to(recipe.device), texts, recipe.shape.alphabet)
+                step, seen = step + 1, seen + len(texts)
+                if step % EVERY == 0:
+                    speed = seen / (clock() - begin)
+                    print(f"{done:6.1%} step {step} lines {seen} loss {losses / EVERY:.3f} {speed:.0f}/s", flush=True)
+                    losses = 0.0
+                    torch.save(network.state_dict(), checkpoint)
+    network.eval().cpu()
     torch.save(network.state_dict(), checkpoint)
     return network
+
+
+def _drawn(recipe: Recipe, size: int) -> Generator[Batch, None, None]:
+    if recipe.workers:
+        yield from batches_of_many(recipe.sample, recipe.widths, size, recipe.seed + size, recipe.workers)
+    else:
+        yield from batches(recipe.sample, recipe.widths, size, recipe.seed + size)
 
 
 def one_step(network: LineReader, optimiser: torch.optim.Optimizer, images: torch.Tensor, texts: list[str],
              alphabet: str) -> float:
     """One batch. Returns its loss per symbol."""
-    targets = torch.tensor([alphabet.index(letter) + 1 for text in texts for letter in text])
+    targets = torch.tensor([alphabet.index(letter) + 1 for text in texts for letter in text], device=images.device)
     lengths = torch.tensor([len(text) for text in texts])
     x = normalise(images).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(images.device.type, dtype=torch.bfloat16):
         logits = network(x)
     log_probabilities = logits.float().permute(2, 0, 1).log_softmax(-1)
     columns = torch.full((len(texts),), log_probabilities.shape[0])
