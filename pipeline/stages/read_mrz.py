@@ -76,7 +76,8 @@ def evidence_of(readings: Sequence[Reading], source: str) -> MrzEvidence:
     one, two, three = (fit_length(reading) for reading in readings)
     lines, corrections = correct((one, two, three))
     confidence, valid = float(min(reading.confidence for reading in readings)), is_valid(lines)
-    if any(has_hole(reading) for reading in readings) or not (valid or all(is_whole(reading) for reading in readings)):
+    lacking = not valid and not all(is_whole(reading) for reading in readings)
+    if lacking or any(has_hole(reading) for reading in readings):
         confidence = min(confidence, HOLE_CONFIDENCE)
     return MrzEvidence(lines, valid, confidence, corrections, source)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import cv2
@@ -18,13 +18,17 @@ from models.training.readers.texts import field_line, labels_line, mrz_line
 from pipeline.networks.line_reader import FIELDS, MRZ, pad
 
 Line = tuple[Grey, str]
+Sample = Callable[[random.Random], list[Line]]
+Batch = tuple[NDArray[np.uint8], list[str]]
 MRZ_WIDTH = MRZ.widths[0]
 MRZ_VIEWS, FIELD_VIEWS = 2, 3
 """Photographs of one printed line: printing costs as much as photographing, and blur and light teach as much as texts."""
 MRZ_BLUR, FIELD_BLUR = 3.4, 4.6
-"""Largest σ of the blur in pixels of a crop: 0.5 mm on the card for the MRZ, 0.35 mm for a field of the usual height."""
+"""Largest σ of the blur in pixels of a crop: a fifth of the digits' height for the MRZ, 0.18 of the capitals' for a field."""
 AHEAD = 4
 """Batches that a drawing process may be ahead."""
+PATIENCE_SECONDS = 120.0
+"""For a batch; longer, and the process that draws it counts as dead."""
 
 
 def mrz_sample(rng: random.Random) -> list[Line]:
@@ -114,11 +118,7 @@ def _field_view(page: Layer, w: int, cap: int, rng: random.Random) -> Grey:
     return photograph(page, matrix, (width, FIELDS.height), FIELD_BLUR, rng)
 
 
-Sample = Callable[[random.Random], list[Line]]
-Batch = tuple[NDArray[np.uint8], list[str]]
-
-
-def batches(sample: Sample, widths: tuple[int, ...], size: int, seed: int) -> Iterator[Batch]:
+def batches(sample: Sample, widths: tuple[int, ...], size: int, seed: int) -> Generator[Batch, None, None]:
     """Endless (size, height, width) uint8 batches with their texts; lines wait until their width's batch is full."""
     rng = random.Random(seed)
     waiting: dict[int, list[Line]] = {width: [] for width in widths}
@@ -131,9 +131,9 @@ def batches(sample: Sample, widths: tuple[int, ...], size: int, seed: int) -> It
                 yield np.stack([image for image, _ in full]), [text for _, text in full]
 
 
-def batches_of_many(sample: Sample, widths: tuple[int, ...], size: int, seed: int, workers: int) -> Iterator[Batch]:
+def batches_of_many(sample: Sample, widths: tuple[int, ...], size: int, seed: int, workers: int) -> Generator[Batch, None, None]:
     """As `batches`, drawn by processes beside this one; each has a seed of its own, and they are asked in turn, so that the
-    order is the same each time. Close the iterator to end them."""
+    order is the same each time. Close the generator to end them. Raises queue.Empty where a process has died."""
     context = multiprocessing.get_context("spawn")
     queues: list[multiprocessing.Queue[Batch]] = [context.Queue(AHEAD) for _ in range(workers)]
     processes = [context.Process(target=_draw, args=(queue, sample, widths, size, seed + 1000 * index), daemon=True)
@@ -143,7 +143,7 @@ def batches_of_many(sample: Sample, widths: tuple[int, ...], size: int, seed: in
     try:
         while True:
             for queue in queues:
-                yield queue.get(timeout=120)
+                yield queue.get(timeout=PATIENCE_SECONDS)
     finally:
         for process in processes:
             process.kill()

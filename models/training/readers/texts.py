@@ -189,8 +189,9 @@ def _random_field(rng: random.Random) -> str:
 
 def _short_words(rng: random.Random) -> str:
     """Of letters or of digits, one space between two: no word that was learnt tells where the space stands."""
-    alphabets = ("ABCDEFGHIJKLMNÑOPQRSTUVWXYZ", "ABCDEFGHIJKLMNÑOPQRSTUVWXYZ", "0123456789")
-    return " ".join("".join(rng.choices(rng.choice(alphabets), k=rng.randint(1, 5))) for _ in range(rng.randint(2, 6)))
+    letters, digits = "ABCDEFGHIJKLMNÑOPQRSTUVWXYZ", "0123456789"
+    alphabets = rng.choices((letters, digits), (2, 1), k=rng.randint(2, 6))
+    return " ".join("".join(rng.choices(alphabet, k=rng.randint(1, 5))) for alphabet in alphabets)
 
 
 def _day(rng: random.Random) -> date:

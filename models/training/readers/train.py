@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import cv2
 import torch
 from torch import nn
 
-from models.training.readers.lines import Batch, Sample, batches, batches_of_many
+from models.training.readers.lines import Sample, batches, batches_of_many
 from models.training.readers.network import LineReader, normalise
 from pipeline.networks.line_reader import ReaderShape
 
@@ -58,7 +57,8 @@ def train(recipe: Recipe, checkpoint: Path) -> LineReader:
     begin, seconds, step, seen, losses = clock(), recipe.minutes * 60, 0, 0, 0.0
     network.train()
     for size, until in ((recipe.batch, 0.5), (2 * recipe.batch, 1.0)):
-        with closing(_drawn(recipe, size)) as drawn:
+        order = recipe.sample, recipe.widths, size, recipe.seed + size
+        with closing(batches_of_many(*order, recipe.workers) if recipe.workers else batches(*order)) as drawn:
             for images, texts in drawn:
                 done = (clock() - begin) / seconds
                 if done >= until:
@@ -75,13 +75,6 @@ def train(recipe: Recipe, checkpoint: Path) -> LineReader:
     network.eval().cpu()
     torch.save(network.state_dict(), checkpoint)
     return network
-
-
-def _drawn(recipe: Recipe, size: int) -> Generator[Batch, None, None]:
-    if recipe.workers:
-        yield from batches_of_many(recipe.sample, recipe.widths, size, recipe.seed + size, recipe.workers)
-    else:
-        yield from batches(recipe.sample, recipe.widths, size, recipe.seed + size)
 
 
 def one_step(network: LineReader, optimiser: torch.optim.Optimizer, images: torch.Tensor, texts: list[str],
